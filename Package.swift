@@ -1,0 +1,159 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+let style: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+// MARK: - Packages
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
+let nioHTTPTypesHTTP1: Target.Dependency = .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let toml: Target.Dependency = .product(name: "TOMLKit", package: "TOMLKit")
+
+// MARK: - Shorthands
+
+func library(_ name: String, _ path: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: style)
+}
+
+func program(_ name: String, _ path: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: path, sources: ["Main.swift"], swiftSettings: style)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name + "Tests", dependencies: dependencies, path: "Tests/" + name, swiftSettings: style)
+}
+
+/// A service is a client that others import, a server that holds the logic, and a program that only wires.
+func service(
+    _ name: String, folder: String, client: [Target.Dependency], server: [Target.Dependency]
+) -> [Target] {
+    [
+        library(name + "Client", "Services/\(folder)/Client", client),
+        library(name + "Server", "Services/\(folder)/Server", [.byName(name: name + "Client")] + server),
+        program("switchback-" + folder, "Services/\(folder)", [.byName(name: name + "Server"), "ServiceKit", "Bus", "Contract", logging]),
+    ]
+}
+
+let package = Package(
+    name: "switchback",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Terminal", targets: ["Terminal"]),
+        .library(name: "Asciicast", targets: ["Asciicast"]),
+        .library(name: "Bus", targets: ["Bus"]),
+        .library(name: "Contract", targets: ["Contract"]),
+        .library(name: "TestSupport", targets: ["TestSupport"]),
+        .executable(name: "switchback", targets: ["switchback"]),
+        .executable(name: "switchback-api", targets: ["switchback-api"]),
+        .executable(name: "switchback-recorder", targets: ["switchback-recorder"]),
+        .executable(name: "switchback-registry", targets: ["switchback-registry"]),
+        .executable(name: "switchback-relay", targets: ["switchback-relay"]),
+        .executable(name: "switchback-runner", targets: ["switchback-runner"]),
+        .executable(name: "switchback-shim", targets: ["switchback-shim"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.3.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.30.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.20.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.30.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.8.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    ],
+    targets: [
+        // C libraries.
+        .systemLibrary(name: "CNats", path: "Shared/CNats", pkgConfig: "libnats", providers: [.apt(["libnats-dev"])]),
+        .systemLibrary(name: "CLibPQ", path: "Shared/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CZstd", path: "Shared/CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "COpenSSL", path: "Shared/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(name: "CPty", path: "Shared/CPty"),
+
+        // Shared.
+        library("Terminal", "Shared/Terminal"),
+        library("Contract", "Shared/Contract"),
+        library("Compression", "Shared/Compression", ["CZstd"]),
+        library("Digest", "Shared/Digest", ["COpenSSL"]),
+        library("Asciicast", "Shared/Asciicast"),
+        library("Bus", "Shared/Bus", ["CNats", "Contract", logging]),
+        library("Database", "Shared/Database", ["CLibPQ", logging]),
+        library("Sharding", "Shared/Sharding", ["Contract", "Bus", logging]),
+        library("ServiceKit", "Shared/ServiceKit", ["Bus", "Contract", hummingbird, lifecycle, logging, metrics, coreMetrics]),
+        library("TestSupport", "Shared/TestSupport", ["Bus", "Contract", "Database"]),
+
+        // The shim: one process per pod. No Foundation networking, no HTTP, small.
+        library("ShimCore", "Services/runner/Shim", ["CPty", "Terminal", "Contract", "Bus", "Compression", logging]),
+        program("switchback-shim", "Services/runner/ShimProgram", ["ShimCore"]),
+
+        // The command.
+        library("Inspect", "CLI/Inspect", ["Terminal"]),
+        library("LocalStack", "CLI/LocalStack", ["Contract", "CPty", logging]),
+        library("APIClient", "Services/api/Client", ["Contract", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioWebSocket]),
+        .executableTarget(
+            name: "switchback",
+            dependencies: ["APIClient", "Asciicast", "Contract", "CPty", "Inspect", "LocalStack", "Terminal", "Bus", argumentParser, logging],
+            path: "CLI/Switchback", swiftSettings: style),
+
+        // The HTTP edge.
+        library(
+            "APIServer", "Services/api/Server",
+            [
+                "Bus", "Contract", "RecorderClient", "RegistryClient", "RelayClient", "ServiceKit", "Terminal",
+                hummingbird, hummingbirdCore, httpTypes, nioHTTPTypesHTTP1, logging, nioCore, nioPosix, nioHTTP1, nioWebSocket,
+            ]),
+        program("switchback-api", "Services/api", ["APIServer", "ServiceKit", "Bus", "Contract", logging]),
+
+        // Tests.
+        tests("Terminal", ["Terminal", "Inspect"]),
+        tests("Contract", ["Contract"]),
+        tests("Asciicast", ["Asciicast"]),
+        tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract"]),
+        tests("Database", ["Database", "TestSupport"]),
+        tests("ServiceKit", ["ServiceKit", "TestSupport"]),
+        tests("Runner", ["RunnerServer", "ShimCore", "CPty", "TestSupport", "Contract", "Bus", "Terminal"]),
+        tests("Recorder", ["RecorderServer", "RecorderClient", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
+        tests("Registry", ["RegistryServer", "RegistryClient", "TestSupport", "Contract", "Bus", "Database"]),
+        tests("Relay", ["RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Terminal"]),
+        tests("API", ["APIServer", "APIClient", "TestSupport", "Contract", "Bus", "Terminal"]),
+        tests("CommandLine", ["LocalStack", "Inspect", "Contract", "TestSupport"]),
+        tests("EndToEnd", ["APIClient", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
+    ]
+        + service(
+            "Recorder", folder: "recorder",
+            client: ["Bus", "Contract"],
+            server: ["Asciicast", "Bus", "Compression", "Contract", "Database", "Digest", "ServiceKit", "Sharding", "Terminal", logging, metrics])
+        + service(
+            "Registry", folder: "registry",
+            client: ["Bus", "Contract"],
+            server: ["Bus", "Contract", "Database", "Digest", "ServiceKit", logging, metrics])
+        + service(
+            "Relay", folder: "relay",
+            client: ["Bus", "Contract"],
+            server: ["Bus", "Compression", "Contract", "ServiceKit", "Sharding", "Terminal", logging, metrics])
+        + service(
+            "Runner", folder: "runner",
+            client: ["Bus", "Contract"],
+            server: ["Bus", "Contract", "CPty", "ServiceKit", toml, logging, metrics])
+)
