@@ -34,8 +34,8 @@ func library(_ name: String, _ path: String, _ dependencies: [Target.Dependency]
     .target(name: name, dependencies: dependencies, path: path, swiftSettings: style)
 }
 
-func program(_ name: String, _ path: String, _ dependencies: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: dependencies, path: path, sources: ["Main.swift"], swiftSettings: style)
+func program(_ name: String, _ path: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: path, exclude: exclude, sources: ["Main.swift"], swiftSettings: style)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -49,7 +49,10 @@ func service(
     [
         library(name + "Client", "Services/\(folder)/Client", client),
         library(name + "Server", "Services/\(folder)/Server", [.byName(name: name + "Client")] + server),
-        program("switchback-" + folder, "Services/\(folder)", [.byName(name: name + "Server"), "ServiceKit", "Bus", "Contract", logging]),
+        program(
+            "switchback-" + folder, "Services/\(folder)",
+            [.byName(name: name + "Server"), "ServiceKit", "Bus", "Contract", logging],
+            exclude: ["Client", "Server"] + (folder == "runner" ? ["Shim", "ShimProgram"] : [])),
     ]
 }
 
@@ -123,7 +126,7 @@ let package = Package(
                 "Bus", "Contract", "RecorderClient", "RegistryClient", "RelayClient", "ServiceKit", "Terminal",
                 hummingbird, hummingbirdCore, httpTypes, nioHTTPTypesHTTP1, logging, nioCore, nioPosix, nioHTTP1, nioWebSocket,
             ]),
-        program("switchback-api", "Services/api", ["APIServer", "ServiceKit", "Bus", "Contract", logging]),
+        program("switchback-api", "Services/api", ["APIServer", "ServiceKit", "Bus", "Contract", logging], exclude: ["Client", "Server"]),
 
         // Tests.
         tests("Terminal", ["Terminal", "Inspect"]),

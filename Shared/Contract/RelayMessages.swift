@@ -1,0 +1,78 @@
+/// `relay.<shard>.attach` → ``KeyframeMeta`` in `Sb-Meta`, payload by `format`.
+public struct Attach: Sendable, Codable {
+    public enum Format: String, Sendable, Codable {
+        /// zstd(engine snapshot)
+        case snapshot
+        /// Bytes that rebuild the screen in any terminal.
+        case ansi
+        /// The view protocol's keyframe, JSON.
+        case view
+        /// Rows of text, JSON.
+        case text
+        /// Rows of cells, JSON.
+        case cells
+    }
+
+    public var pod: PodID
+    public var format: Format
+    /// Lines of scrollback to add (`ansi`, `text`).
+    public var scrollback: Int?
+
+    public init(pod: PodID, format: Format, scrollback: Int? = nil) {
+        self.pod = pod
+        self.format = format
+        self.scrollback = scrollback
+    }
+}
+
+/// Header `Sb-Meta` of a `relay.<shard>.write`, whose payload is the bytes to type. → ``Applied``
+public struct Write: Sendable, Codable {
+    public var pod: PodID
+    public var author: Author
+    /// A person's right; a pod's comes from its bindings.
+    public var role: Role?
+    /// The connection that types, for the one-writer rule; none for a single operation.
+    public var viewer: String?
+    public var via: String?
+    public var ifSeq: UInt64?
+    public var ifStatus: String?
+    /// Enter follows the bytes as one operation; with bracketed paste where the program asked for it.
+    public var submit: Bool?
+    /// The payload is text: it is pasted (bracketed where asked for), not typed.
+    public var paste: Bool?
+
+    public init(
+        pod: PodID, author: Author, role: Role?, viewer: String? = nil, via: String? = nil, ifSeq: UInt64? = nil, ifStatus: String? = nil,
+        submit: Bool? = nil, paste: Bool? = nil
+    ) {
+        self.pod = pod
+        self.author = author
+        self.role = role
+        self.viewer = viewer
+        self.via = via
+        self.ifSeq = ifSeq
+        self.ifStatus = ifStatus
+        self.submit = submit
+        self.paste = paste
+    }
+}
+
+/// `relay.<shard>.watch` (keep deltas coming for ten seconds), `.take` (become the writer), `.release` (viewer left).
+public struct ViewerRequest: Sendable, Codable {
+    public var pod: PodID
+    public var viewer: String
+    public var author: Author
+    public var role: Role?
+    /// The viewer's size, for smallest-viewer sizing.
+    public var columns: Int?
+    public var rows: Int?
+
+    public init(pod: PodID, viewer: String, author: Author, role: Role? = nil, columns: Int? = nil, rows: Int? = nil) {
+        self.pod = pod
+        self.viewer = viewer
+        self.author = author
+        self.role = role
+        self.columns = columns
+        self.rows = rows
+    }
+}

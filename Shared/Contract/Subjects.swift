@@ -1,0 +1,96 @@
+/// Every subject on the bus, spelled once.
+public enum Subjects {
+    // MARK: Terminals
+
+    /// Where a pod's frames of one kind are published.
+    public static func pty(_ pod: PodID, _ kind: FrameKind) -> String { "pty.\(pod.shard).\(pod).\(kind.rawValue)" }
+    /// All frames of one pod.
+    public static func pty(_ pod: PodID) -> String { "pty.\(pod.shard).\(pod).*" }
+    /// All frames of one shard.
+    public static func pty(_ shard: Shard) -> String { "pty.\(shard).>" }
+    /// All control frames.
+    public static let allControl = "pty.*.*.ctl"
+    /// What stream `PTY` holds.
+    public static let allTerminals = "pty.>"
+
+    /// Takes a PTY subject apart; nil if it is not one.
+    public static func parsePTY(_ subject: some StringProtocol) -> (pod: PodID, kind: FrameKind)? {
+        let tokens = subject.split(separator: ".", omittingEmptySubsequences: false)
+        guard tokens.count == 4, tokens[0] == "pty", let pod = PodID(tokens[2]), let kind = FrameKind(rawValue: String(tokens[3])),
+            tokens[1] == pod.shard.description
+        else { return nil }
+        return (pod, kind)
+    }
+
+    // MARK: Requests to a shim
+
+    public static func shimWrite(_ pod: PodID) -> String { "shim.\(pod).write" }
+    public static func shimResize(_ pod: PodID) -> String { "shim.\(pod).resize" }
+    public static func shimSignal(_ pod: PodID) -> String { "shim.\(pod).signal" }
+    public static func shimKeyframe(_ pod: PodID) -> String { "shim.\(pod).keyframe" }
+    public static func shimMarker(_ pod: PodID) -> String { "shim.\(pod).marker" }
+    public static func shimAll(_ pod: PodID) -> String { "shim.\(pod).*" }
+
+    // MARK: Live views
+
+    public static func viewDelta(_ pod: PodID) -> String { "view.\(pod).delta" }
+    public static func viewKeyframe(_ pod: PodID) -> String { "view.\(pod).keyframe" }
+    /// Requests to the relay that owns the shard: `attach`, `write`, `resize`, `screen`, `watch`, `release`, `take`.
+    public static func relay(_ shard: Shard, _ verb: String) -> String { "relay.\(shard).\(verb)" }
+
+    // MARK: Recorder
+
+    /// Requests to the recorder that owns the shard: `seek`, `play`, `timeline`, `verify`, `hold`, `search`.
+    public static func recorder(_ shard: Shard, _ verb: String) -> String { "recorder.\(shard).\(verb)" }
+    public static let recorderSearch = "recorder.search"
+    public static let recorderUsage = "recorder.usage"
+
+    // MARK: Registry and runners
+
+    public static let runnersHeartbeat = "registry.runners.heartbeat"
+    public static let runnersList = "registry.runners.list"
+    public static let podsCreate = "registry.pods.create"
+    public static let podsImport = "registry.pods.import"
+    public static let podsGet = "registry.pods.get"
+    public static let podsList = "registry.pods.list"
+    public static let podsStop = "registry.pods.stop"
+    public static let podsResume = "registry.pods.resume"
+    public static let podsHistory = "registry.pods.history"
+    /// What a runner reports of a pod that no control frame can say (start failed, shim found dead).
+    public static let podsReport = "registry.pods.report"
+    public static func runner(_ runner: String, _ verb: String) -> String { "runner.\(runner).\(verb)" }
+
+    // MARK: Status, events, services
+
+    public static func status(_ pod: PodID) -> String { "status.\(pod)" }
+    public static let allStatus = "status.*"
+    /// `event.<area>.<id>.<what>`; kept in stream `EVENTS`.
+    public static func event(_ area: String, _ id: String, _ what: String) -> String { "event.\(area).\(id).\(what)" }
+    public static let allEvents = "event.>"
+    public static func alive(service: String, instance: String) -> String { "svc.\(service).\(instance).alive" }
+    public static func allAlive(service: String) -> String { "svc.\(service).*.alive" }
+    /// Asks every instance of a service to say at once that it lives.
+    public static func aliveQuery(service: String) -> String { "svc.\(service).query" }
+}
+
+/// Names of the JetStream streams.
+public enum Streams {
+    public static let terminals = "PTY"
+    public static let events = "EVENTS"
+}
+
+/// Names of message headers.
+public enum Headers {
+    /// `<pod>.<seq>`: JetStream's deduplication id, and the frame's sequence number.
+    public static let messageID = "Nats-Msg-Id"
+    /// UTC microseconds, decimal.
+    public static let time = "Sb-Time"
+    /// `<kind>:<id>`, see ``Author``.
+    public static let author = "Sb-Author"
+    /// The way an input came: `attach`, `send`, `web`, `approve`, `channel`.
+    public static let via = "Sb-Via"
+    /// The newest output frame that the author of an input saw.
+    public static let ifSeq = "Sb-If-Seq"
+    /// JSON that describes a binary payload.
+    public static let meta = "Sb-Meta"
+}
