@@ -1,0 +1,125 @@
+internal import CNats
+internal import Synchronization
+
+/// A subscription. It stays until `unsubscribe` or the connection's end, whether this object is kept or not.
+// libnats locks the subscription itself; `pointer` is taken out once, under the lock.
+public final class BusSubscription: @unchecked Sendable {
+    /// What the C callback needs. Given back by libnats' on-complete callback, after the last message.
+    fileprivate final class Context: Sendable {
+        let handler: @Sendable (BusMessage) -> Void
+        init(_ handler: @escaping @Sendable (BusMessage) -> Void) { self.handler = handler }
+    }
+
+    private let pointer = Mutex<SendablePointer?>(nil)
+
+    private let state: ConnectionState
+
+    fileprivate init(_ pointer: OpaquePointer, state: ConnectionState) {
+        self.state = state
+        let held = SendablePointer(pointer)
+        self.pointer.withLock { $0 = held }
+    }
+
+    deinit {
+        if let pointer = pointer.withLock({ $0 }) { state.abandon(pointer.value) }
+    }
+
+    /// Ends delivery; a handler that is running finishes. Calling it again does nothing.
+    public func unsubscribe() {
+        guard let pointer = pointer.withLock({ $0.take() })?.value else { return }
+        natsSubscription_Unsubscribe(pointer)
+        natsSubscription_Destroy(pointer)
+    }
+
+    /// Messages that were dropped because the handler was too slow.
+    public var dropped: Int64 {
+        pointer.withLock { pointer in
+            guard let pointer = pointer?.value else { return 0 }
+            var count: Int64 = 0
+            natsSubscription_GetDropped(pointer, &count)
+            return count
+        }
+    }
+
+    /// Messages and bytes that wait for the handler.
+    public var pending: (messages: Int, bytes: Int) {
+        pointer.withLock { pointer in
+            guard let pointer = pointer?.value else { return (0, 0) }
+            var messages: Int32 = 0
+            var bytes: Int32 = 0
+            natsSubscription_GetPending(pointer, &messages, &bytes)
+            return (Int(messages), Int(bytes))
+        }
+    }
+
+}
+
+extension BusConnection {
+    /// Calls `handler` for every message on `subject` (wildcards allowed), in order, from a libnats delivery thread.
+    /// Subscriptions share a few threads, so a handler must not wait.
+    /// - Parameter queue: members of one queue group share the messages.
+    /// - Throws: `invalidSubject`, `closed`.
+    @discardableResult
+    public func subscribe(
+        _ subject: String, queue: String? = nil, handler: @escaping @Sendable (BusMessage) -> Void
+    ) throws(BusError) -> BusSubscription {
+        let context = Unmanaged.passRetained(BusSubscription.Context(handler)).toOpaque()
+        let deliver: natsMsgHandler = { _, _, message, context in
+            guard let message else { return }
+            let owned = BusMessage(owning: message)
+            guard let context else { return }
+            Unmanaged<BusSubscription.Context>.fromOpaque(context).takeUnretainedValue().handler(owned)
+        }
+        var created: OpaquePointer?
+        let status =
+            queue.map { natsConnection_QueueSubscribe(&created, handle, subject, $0, deliver, context) }
+            ?? natsConnection_Subscribe(&created, handle, subject, deliver, context)
+        guard status == NATS_OK, let pointer = created else {
+            Unmanaged<BusSubscription.Context>.fromOpaque(context).release()
+            throw BusError(status: status, doing: "subscribing to \(subject)")
+        }
+        natsSubscription_SetPendingLimits(pointer, Int32(clamping: options.pendingMessages), Int32(clamping: options.pendingBytes))
+        let release: natsOnCompleteCB = { context in
+            if let context { Unmanaged<BusSubscription.Context>.fromOpaque(context).release() }
+        }
+        natsSubscription_SetOnCompleteCB(pointer, release, context)
+        return BusSubscription(pointer, state: state)
+    }
+
+    /// Answers requests at once, on the delivery thread. Nil sends no answer.
+    @discardableResult
+    public func serve(
+        _ subject: String, queue: String? = nil, handler: @escaping @Sendable (BusMessage) -> BusReply?
+    ) throws(BusError) -> BusSubscription {
+        try subscribe(subject, queue: queue) { [weak self] message in
+            guard let answer = handler(message) else { return }
+            self?.respond(to: message, answer)
+        }
+    }
+
+    /// Answers requests with a task each, so requests of one subject may overtake one another.
+    @discardableResult
+    public func serve(
+        _ subject: String, queue: String? = nil, asyncHandler: @escaping @Sendable (BusMessage) async -> BusReply?
+    ) throws(BusError) -> BusSubscription {
+        try subscribe(subject, queue: queue) { [weak self] message in
+            Task {
+                guard let answer = await asyncHandler(message) else { return }
+                self?.respond(to: message, answer)
+            }
+        }
+    }
+
+    /// Sends an answer; a requester that is gone is no error.
+    public func respond(to message: BusMessage, _ answer: BusReply) {
+        guard let reply = message.reply else { return }
+        do {
+            try publish(reply, payload: answer.payload, headers: answer.headers)
+        } catch let error where error.code == .payloadTooLarge {
+            let text = #"{"error":{"code":"reply_too_large","message":"the answer is larger than the bus takes"}}"#
+            try? publish(reply, payload: text.utf8)
+        } catch {
+            // Nobody is left to tell: the requester's own timeout reports it.
+        }
+    }
+}

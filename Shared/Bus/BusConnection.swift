@@ -1,0 +1,198 @@
+internal import CNats
+#if canImport(Glibc)
+internal import Glibc
+#else
+internal import Darwin
+#endif
+internal import Synchronization
+
+/// What a connection does over time.
+public enum BusState: Sendable, Equatable {
+    case connected
+    case disconnected
+    case reconnected
+    case closed
+    /// A handler was too slow and messages of its subject were dropped; `dropped` counts them since the subscription began.
+    case slowConsumer(subject: String, dropped: Int64)
+}
+
+/// Counters since the connection began.
+public struct BusStatistics: Sendable {
+    public var messagesIn: UInt64 = 0
+    public var bytesIn: UInt64 = 0
+    public var messagesOut: UInt64 = 0
+    public var bytesOut: UInt64 = 0
+    public var reconnects: UInt64 = 0
+    /// Times a subscription fell behind and lost messages.
+    public var slowConsumers: UInt64 = 0
+}
+
+/// A connection to NATS that reconnects for ever. All calls may come from any thread; none blocks a cooperative thread.
+// libnats locks its connection itself; `handle` is set once and destroyed in `deinit`.
+public final class BusConnection: @unchecked Sendable {
+    let handle: OpaquePointer
+    let state: ConnectionState
+    let inbox: RequestInbox
+    public let options: BusOptions
+
+    private init(handle: OpaquePointer, state: ConnectionState, options: BusOptions) {
+        self.handle = handle
+        self.state = state
+        self.options = options
+        self.inbox = RequestInbox(prefix: Self.newInbox())
+    }
+
+    deinit {
+        let handle = SendablePointer(handle)
+        // Destroying waits for libnats' threads, and this may be one of them.
+        OwnThread.start { natsConnection_Destroy(handle.value) }
+    }
+
+    /// Connects and, unless `connectTimeout` is nil, waits until it is connected.
+    /// - Throws: `noServer` naming the servers, or `authentication`.
+    public static func connect(_ options: BusOptions) async throws(BusError) -> BusConnection {
+        let shownServers = options.servers.map(withoutPassword).joined(separator: ", ")
+        let state = ConnectionState()
+        let handle: SendablePointer = try await OwnThread.run { () -> Result<SendablePointer, BusError> in
+            do throws(BusError) {
+                return .success(SendablePointer(try open(options, state: state, shownServers: shownServers)))
+            } catch {
+                return .failure(error)
+            }
+        }
+        let connection = BusConnection(handle: handle.value, state: state, options: options)
+        try connection.openInbox()
+        guard let timeout = options.connectTimeout else { return connection }
+        let deadline = ContinuousClock.now + timeout
+        // The wait is on the state's own callback; a timer only ends it.
+        if await connection.state.waitUntilConnected(timeout: deadline - .now) { return connection }
+        await connection.close(deadline: .seconds(1))
+        throw BusError(.noServer, "no NATS server answered at \(shownServers) within \(timeout); is it running?")
+    }
+
+    private static func open(_ options: BusOptions, state: ConnectionState, shownServers: String) throws(BusError) -> OpaquePointer {
+        try check(nats_Open(-1), "opening libnats")
+        try check(nats_SetMessageDeliveryPoolSize(Int32(clamping: options.deliveryThreads)), "setting the number of delivery threads")
+        var created: OpaquePointer?
+        try check(natsOptions_Create(&created), "making options")
+        guard let raw = created else { throw BusError(.library, "making options: no memory") }
+        defer { natsOptions_Destroy(raw) }
+        try apply(options, to: raw, shownServers: shownServers)
+
+        // The closed callback, which always comes last, gives this reference back.
+        let context = Unmanaged.passRetained(state).toOpaque()
+        natsOptions_SetClosedCB(raw, { _, context in ConnectionState.take(context)?.closed() }, context)
+        natsOptions_SetDisconnectedCB(raw, { _, context in ConnectionState.look(context)?.disconnected() }, context)
+        natsOptions_SetReconnectedCB(raw, { _, context in ConnectionState.look(context)?.reconnected() }, context)
+        natsOptions_SetErrorHandler(
+            raw, { _, subscription, status, context in ConnectionState.look(context)?.failed(status, subscription: subscription) },
+            context)
+        natsOptions_SetRetryOnFailedConnect(raw, true, { _, context in ConnectionState.look(context)?.reconnected() }, context)
+        natsOptions_SetCustomReconnectDelay(
+            raw,
+            { _, attempts, _ in
+                let ceiling = min(2000, Int64(50) << Int64(min(max(attempts, 1) - 1, 6)))
+                return Int64.random(in: max(50, ceiling / 2)...ceiling)
+            }, nil)
+        var handle: OpaquePointer?
+        let status = natsConnection_Connect(&handle, raw)
+        guard status == NATS_OK || status == NATS_NOT_YET_CONNECTED, let handle else {
+            // libnats gave no connection, so no closed callback will come.
+            Unmanaged<ConnectionState>.fromOpaque(context).release()
+            throw BusError(status: status, doing: "connecting to \(shownServers)")
+        }
+        if status == NATS_OK { state.connected() }
+        return handle
+    }
+
+    private static func apply(_ options: BusOptions, to raw: OpaquePointer, shownServers: String) throws(BusError) {
+        guard !options.servers.isEmpty else { throw BusError(.noServer, "no NATS server is configured") }
+        let urls = options.servers.map { strdup($0) }
+        defer { for url in urls { free(url) } }
+        var pointers = urls.map { UnsafePointer<CChar>($0) }
+        try check(
+            natsOptions_SetServers(raw, &pointers, Int32(pointers.count)), "the server address \(shownServers) is not valid")
+        natsOptions_SetName(raw, options.name)
+        if let user = options.user { try check(natsOptions_SetUserInfo(raw, user, options.password ?? ""), "setting the user") }
+        if let token = options.token { try check(natsOptions_SetToken(raw, token), "setting the token") }
+        if let file = options.credentialsFile {
+            try check(natsOptions_SetUserCredentialsFromFiles(raw, file, nil), "reading the credentials \(file)")
+        }
+        if let tls = options.tls {
+            try check(natsOptions_SetSecure(raw, true), "TLS")
+            if let file = tls.certificateAuthorities {
+                try check(natsOptions_LoadCATrustedCertificates(raw, file), "reading the certificate authorities \(file)")
+            }
+            if let chain = tls.certificateChain, let key = tls.privateKey {
+                try check(natsOptions_LoadCertificatesChain(raw, chain, key), "reading the certificate \(chain)")
+            }
+            if let name = tls.expectedHostname { try check(natsOptions_SetExpectedHostname(raw, name), "TLS host name") }
+        }
+        natsOptions_SetSendAsap(raw, options.sendAsSoonAsPossible)
+        natsOptions_SetPingInterval(raw, options.pingInterval.milliseconds)
+        natsOptions_SetMaxReconnect(raw, -1)
+        natsOptions_SetReconnectBufSize(raw, Int32(clamping: options.reconnectBufferBytes))
+        natsOptions_SetMaxPendingMsgs(raw, Int32(clamping: options.pendingMessages))
+        natsOptions_SetTimeout(raw, 2000)
+        natsOptions_UseGlobalMessageDelivery(raw, true)
+    }
+
+    // MARK: - State
+
+    public var isConnected: Bool { natsConnection_Status(handle) == NATS_CONN_STATUS_CONNECTED }
+
+    public var isClosed: Bool { natsConnection_IsClosed(handle) }
+
+    /// Calls `body` at every change of state, from a libnats thread, until `close`. Several may be set.
+    public func onStateChange(_ body: @escaping @Sendable (BusState) -> Void) { state.observe(body) }
+
+    public var statistics: BusStatistics {
+        var result = BusStatistics()
+        result.slowConsumers = state.slowConsumers
+        var stats: OpaquePointer?
+        guard natsStatistics_Create(&stats) == NATS_OK, let stats else { return result }
+        defer { natsStatistics_Destroy(stats) }
+        guard natsConnection_GetStats(handle, stats) == NATS_OK else { return result }
+        natsStatistics_GetCounts(
+            stats, &result.messagesIn, &result.bytesIn, &result.messagesOut, &result.bytesOut, &result.reconnects)
+        return result
+    }
+
+    /// The largest payload the server takes, in bytes.
+    public var maxPayload: Int { Int(natsConnection_GetMaxPayload(handle)) }
+
+    /// A subject nobody else uses.
+    public static func newInbox() -> String {
+        var id = "_INBOX."
+        let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
+        for _ in 0..<22 { id.unicodeScalars.append(Unicode.Scalar(alphabet[Int.random(in: 0..<alphabet.count)])) }
+        return id
+    }
+
+    private static func withoutPassword(_ url: String) -> String {
+        guard let at = url.lastIndex(of: "@") else { return url }
+        return String(url[url.index(after: at)...])
+    }
+
+    // MARK: - Ending
+
+    /// Lets handlers finish what has arrived, sends what waits, then closes. Returns when closed, at the latest after `deadline`.
+    public func close(deadline: Duration = .seconds(2)) async {
+        inbox.failAll(BusError(.closed, "the connection is closing"))
+        let drained = isConnected && natsConnection_DrainTimeout(handle, max(1, deadline.milliseconds)) == NATS_OK
+        if drained, await state.waitUntilClosed(timeout: deadline) { return }
+        let handle = SendablePointer(handle)
+        _ = try? await OwnThread.run { () -> Result<Bool, BusError> in
+            natsConnection_Close(handle.value)
+            return .success(true)
+        }
+        _ = await state.waitUntilClosed(timeout: deadline)
+    }
+}
+
+/// Carries a C handle into another thread.
+// The handle's owner guarantees that it outlives the use.
+struct SendablePointer: @unchecked Sendable {
+    let value: OpaquePointer
+    init(_ value: OpaquePointer) { self.value = value }
+}
