@@ -134,7 +134,7 @@ let package = Package(
         tests("Asciicast", ["Asciicast"]),
         tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract"]),
         tests("Database", ["Database", "TestSupport"]),
-        tests("ServiceKit", ["ServiceKit", "TestSupport"]),
+        tests("ServiceKit", ["ServiceKit", "TestSupport", coreMetrics, hummingbird]),
         tests("Runner", ["RunnerServer", "ShimCore", "CPty", "TestSupport", "Contract", "Bus", "Terminal"]),
         tests("Recorder", ["RecorderServer", "RecorderClient", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
         tests("Registry", ["RegistryServer", "RegistryClient", "TestSupport", "Contract", "Bus", "Database"]),

@@ -1,0 +1,94 @@
+public import Logging
+
+internal import FoundationEssentials
+
+/// What every service is told by its environment.
+///
+/// | variable | meaning |
+/// |---|---|
+/// | `SWITCHBACK_NATS_URL` | servers, comma-separated, with user and password if needed |
+/// | `SWITCHBACK_NATS_CREDS` | a credentials file |
+/// | `SWITCHBACK_DATABASE_URL` | PostgreSQL, for the services that keep something |
+/// | `SWITCHBACK_HTTP` | `host:port` of `/healthz`, `/readyz`, `/metrics`; port 0 takes any |
+/// | `SWITCHBACK_INSTANCE` | this instance's name; host and process where missing |
+/// | `SWITCHBACK_LOG_LEVEL` | `trace` … `critical`; `info` where missing |
+public struct ServiceConfiguration: Sendable {
+    /// `relay`, `recorder`, …
+    public var service: String
+    /// Unique among the service's instances; a single subject token.
+    public var instance: String
+    public var natsServers: [String]
+    public var natsCredentialsFile: String?
+    public var databaseURL: String?
+    public var http: ListenAddress
+    public var logLevel: Logger.Level
+    /// The whole environment, for what only one service wants.
+    public var environment: [String: String]
+
+    /// Reads the environment; the error names the variable and what it wants.
+    public init(service: String, environment: [String: String] = ProcessInfo.processInfo.environment) throws(ConfigurationError) {
+        self.service = service
+        self.environment = environment
+        let servers = (environment["SWITCHBACK_NATS_URL"] ?? "nats://127.0.0.1:4222").split(separator: ",").map(String.init)
+        guard !servers.isEmpty else { throw ConfigurationError("SWITCHBACK_NATS_URL is empty; give nats://host:port") }
+        natsServers = servers
+        natsCredentialsFile = environment["SWITCHBACK_NATS_CREDS"]
+        databaseURL = environment["SWITCHBACK_DATABASE_URL"]
+        http = try ListenAddress(environment["SWITCHBACK_HTTP"] ?? "127.0.0.1:0", variable: "SWITCHBACK_HTTP")
+        let level = environment["SWITCHBACK_LOG_LEVEL"] ?? "info"
+        guard let logLevel = Logger.Level(rawValue: level) else {
+            throw ConfigurationError("SWITCHBACK_LOG_LEVEL is \"\(level)\"; use trace, debug, info, notice, warning, error or critical")
+        }
+        self.logLevel = logLevel
+        let made = "\(ProcessInfo.processInfo.hostName)-\(ProcessInfo.processInfo.processIdentifier)"
+        let instance = environment["SWITCHBACK_INSTANCE"] ?? String(made.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") ? $0 : "-" })
+        guard !instance.isEmpty, !instance.contains(where: { $0 == "." || $0 == "*" || $0 == ">" || $0.isWhitespace }) else {
+            throw ConfigurationError("SWITCHBACK_INSTANCE is \"\(instance)\"; it must be one subject token: no spaces, '.', '*' or '>'")
+        }
+        self.instance = instance
+    }
+
+    /// The database's URL, or an error that names the variable.
+    public func requireDatabaseURL() throws(ConfigurationError) -> String {
+        guard let databaseURL, !databaseURL.isEmpty else {
+            throw ConfigurationError("the \(service) keeps its data in PostgreSQL: set SWITCHBACK_DATABASE_URL (postgres://user@host/name)")
+        }
+        return databaseURL
+    }
+
+    /// A variable that only this service wants, or an error that names it.
+    public func require(_ variable: String, for purpose: String) throws(ConfigurationError) -> String {
+        guard let value = environment[variable], !value.isEmpty else {
+            throw ConfigurationError("set \(variable): \(purpose)")
+        }
+        return value
+    }
+}
+
+/// `host:port` to listen on.
+public struct ListenAddress: Sendable, Equatable, CustomStringConvertible {
+    public var host: String
+    public var port: Int
+
+    /// Takes `host:port`, `:port` or `[v6]:port`.
+    public init(_ text: String, variable: String) throws(ConfigurationError) {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]), (0...65535).contains(port) else {
+            throw ConfigurationError("\(variable) is \"\(text)\"; give host:port, such as 127.0.0.1:8080")
+        }
+        var host = String(text[..<colon])
+        if host.hasPrefix("[") && host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        self.host = host.isEmpty ? "0.0.0.0" : host
+        self.port = port
+    }
+
+    public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// A setting that cannot be used, in words for who sets it.
+public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
+    public var message: String
+
+    public init(_ message: String) { self.message = message }
+
+    public var description: String { message }
+}
