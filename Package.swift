@@ -17,6 +17,7 @@ let collections: Target.Dependency = .product(name: "Collections", package: "swi
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
@@ -103,7 +104,7 @@ let package = Package(
         library("Bus", "Shared/Bus", ["CNats", "Contract", logging]),
         library("Database", "Shared/Database", ["CLibPQ", logging]),
         library("Sharding", "Shared/Sharding", ["Contract", "Bus", logging]),
-        library("ServiceKit", "Shared/ServiceKit", ["Bus", "Contract", hummingbird, lifecycle, logging, metrics, coreMetrics]),
+        library("ServiceKit", "Shared/ServiceKit", ["Bus", "Contract", hummingbird, lifecycle, unixSignals, logging, metrics, coreMetrics]),
         library("TestSupport", "Shared/TestSupport", ["Bus", "Contract", "Database"]),
 
         // The shim: one process per pod. No Foundation networking, no HTTP, small.
@@ -134,7 +135,7 @@ let package = Package(
         tests("Asciicast", ["Asciicast"]),
         tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract"]),
         tests("Database", ["Database", "TestSupport"]),
-        tests("ServiceKit", ["ServiceKit", "TestSupport", coreMetrics, hummingbird]),
+        tests("ServiceKit", ["ServiceKit", "TestSupport", coreMetrics, httpTypes, hummingbirdCore, logging]),
         tests("Runner", ["RunnerServer", "ShimCore", "CPty", "TestSupport", "Contract", "Bus", "Terminal"]),
         tests("Recorder", ["RecorderServer", "RecorderClient", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
         tests("Registry", ["RegistryServer", "RegistryClient", "TestSupport", "Contract", "Bus", "Database"]),

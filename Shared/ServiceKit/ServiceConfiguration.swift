@@ -26,7 +26,7 @@ public struct ServiceConfiguration: Sendable {
     public var environment: [String: String]
 
     /// Reads the environment; the error names the variable and what it wants.
-    public init(service: String, environment: [String: String] = ProcessInfo.processInfo.environment) throws(ConfigurationError) {
+    public init(service: String, environment: [String: String]) throws(ConfigurationError) {
         self.service = service
         self.environment = environment
         let servers = (environment["SWITCHBACK_NATS_URL"] ?? "nats://127.0.0.1:4222").split(separator: ",").map(String.init)
@@ -46,6 +46,11 @@ public struct ServiceConfiguration: Sendable {
             throw ConfigurationError("SWITCHBACK_INSTANCE is \"\(instance)\"; it must be one subject token: no spaces, '.', '*' or '>'")
         }
         self.instance = instance
+    }
+
+    /// Reads the process's own environment.
+    public init(service: String) throws(ConfigurationError) {
+        try self.init(service: service, environment: ProcessInfo.processInfo.environment)
     }
 
     /// The database's URL, or an error that names the variable.

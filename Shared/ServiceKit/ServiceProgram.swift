@@ -4,6 +4,7 @@ internal import CoreMetrics
 internal import FoundationEssentials
 public import Logging
 public import ServiceLifecycle
+internal import UnixSignals
 
 #if canImport(Glibc)
     internal import Glibc
@@ -24,7 +25,7 @@ public struct ServiceContext: Sendable {
         options.sendAsSoonAsPossible = !bulk
         options.credentialsFile = configuration.natsCredentialsFile
         let connection = try await BusConnection.connect(options)
-        health.register(bulk ? "nats-bulk" : "nats") { connection.isConnected ? nil : "not connected to \(options.servers.count) NATS server(s)" }
+        health.register(bulk ? "nats-bulk" : "nats") { connection.isConnected ? nil : "not connected to NATS" }
         return connection
     }
 }

@@ -1,4 +1,7 @@
 import CoreMetrics
+import HTTPTypes
+import HummingbirdCore
+import Logging
 import Testing
 
 @testable import ServiceKit
