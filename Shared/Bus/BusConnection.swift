@@ -61,13 +61,25 @@ public final class BusConnection: @unchecked Sendable {
             }
         }
         let connection = BusConnection(handle: handle.value, state: state, options: options)
-        try connection.openInbox()
+        do throws(BusError) {
+            try connection.openInbox()
+        } catch {
+            throw connection.refusal(shownServers) ?? error
+        }
         guard let timeout = options.connectTimeout else { return connection }
-        let deadline = ContinuousClock.now + timeout
-        // The wait is on the state's own callback; a timer only ends it.
-        if await connection.state.waitUntilConnected(timeout: deadline - .now) { return connection }
+        if await state.waitUntilConnected(timeout: timeout) { return connection }
+        if let refusal = connection.refusal(shownServers) { throw refusal }
         await connection.close(deadline: .seconds(1))
         throw BusError(.noServer, "no NATS server answered at \(shownServers) within \(timeout); is it running?")
+    }
+
+    /// Why the server itself ended the connection (libnats gives up when its credentials are refused twice).
+    private func refusal(_ shownServers: String) -> BusError? {
+        guard isClosed else { return nil }
+        var text: UnsafePointer<CChar>?
+        let status = natsConnection_GetLastError(handle, &text)
+        guard status != NATS_OK, status != NATS_CONNECTION_CLOSED else { return nil }
+        return BusError(status: status, doing: "\(shownServers) refused the connection of \(options.name)")
     }
 
     private static func open(_ options: BusOptions, state: ConnectionState, shownServers: String) throws(BusError) -> OpaquePointer {
