@@ -113,7 +113,8 @@ let package = Package(
 
         // The command.
         library("Inspect", "CLI/Inspect", ["Terminal"]),
-        library("LocalStack", "CLI/LocalStack", ["Contract", "CPty", logging]),
+        .target(name: "CLaunch", path: "CLI/CLaunch"),
+        library("LocalStack", "CLI/LocalStack", ["CLaunch"]),
         library("APIClient", "Services/api/Client", ["Contract", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioWebSocket]),
         .executableTarget(
             name: "switchback",

@@ -1,4 +1,35 @@
+internal import ArgumentParser
+
+/// The command people and agents use.
 @main
-enum Main {
-    static func main() {}
+struct Switchback: AsyncParsableCommand {
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "switchback",
+        abstract: "Runs fleets of terminal agents and remembers everything they did.",
+        discussion: """
+            Times are RFC 3339, -5m (ago), 14:03:07 (the last one) or +90s (from the pod's start).
+            POD is a pod's name, its id, or the beginning of its id.
+            Exit codes: 0 done, 1 error, 2 usage, 3 gone or replaced, 4 denied, 5 blocked, 124 timed out.
+            """,
+        version: version,
+        groupedSubcommands: [
+            CommandGroup(name: "Local stack:", subcommands: [Up.self, Down.self, Status.self, DoctorCommand.self, Supervise.self])
+        ])
+
+    static func main() async {
+        Signals.ignoreBrokenPipes()
+        let wantsJSON = CommandLine.arguments.prefix { $0 != "--" }.contains("--json")
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            Failure.exit(error, json: wantsJSON)
+        }
+    }
 }

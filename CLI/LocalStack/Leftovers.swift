@@ -1,0 +1,71 @@
+internal import Glibc
+
+/// Processes a killed supervisor left behind.
+enum Leftovers {
+    /// Everything that carries this stack's marker and is what the marker says. Agents inherit environments,
+    /// so the marker alone is not enough: the program's name, and for NATS and PostgreSQL our own paths among
+    /// the arguments, must fit as well.
+    static func find(settings: StackSettings, home: StackHome) -> [(name: String, process: ProcessIdentity)] {
+        let prefix = StackPlan.marker + "=" + settings.id + "/"
+        let names = Set(settings.instances.map(\.name) + ["nats", "postgres"])
+        var found: [(String, ProcessIdentity)] = []
+        for pid in ProcessTable.all() where pid != getpid() {
+            guard let identity = ProcessTable.identity(of: pid) else { continue }
+            guard let mark = ProcessTable.environment(of: pid).first(where: { $0.hasPrefix(prefix) }) else { continue }
+            let name = String(mark.dropFirst(prefix.count))
+            guard names.contains(name), fits(name, ProcessTable.arguments(of: pid), settings, home) else { continue }
+            guard identity.isAlive else { continue }
+            found.append((name, identity))
+        }
+        return found
+    }
+
+    static func fits(_ name: String, _ arguments: [String], _ settings: StackSettings, _ home: StackHome) -> Bool {
+        guard let program = arguments.first?.split(separator: "/").last else { return false }
+        switch name {
+        case "nats": return arguments.contains(home.natsConfiguration)
+        case "postgres": return program == "postgres" && arguments.contains(settings.postgresRoot + "/data")
+        default:
+            let service = name.split(separator: "-").first ?? ""
+            return program == "switchback-" + service
+        }
+    }
+
+    /// Stops them: services first, then PostgreSQL and NATS; kills what does not listen.
+    /// - Returns: the names of what was stopped.
+    static func stop(settings: StackSettings, home: StackHome) -> [String] {
+        let all = find(settings: settings, home: home)
+        for isServer in [false, true] {
+            let part = all.filter { ["nats", "postgres"].contains($0.name) == isServer }
+            for (name, process) in part where process.isAlive { kill(process.pid, name == "postgres" ? SIGINT : SIGTERM) }
+            if !waitForEnd(part.map(\.process), seconds: isServer ? 8 : 4) {
+                for (_, process) in part where process.isAlive { kill(process.pid, SIGKILL) }
+                _ = waitForEnd(part.map(\.process), seconds: 2)
+            }
+        }
+        return all.map(\.name)
+    }
+
+    static func waitForEnd(_ processes: [ProcessIdentity], seconds: Double) -> Bool {
+        let deadline = Clock.now() + seconds
+        while processes.contains(where: \.isAlive) {
+            if Clock.now() > deadline { return false }
+            Clock.pause(0.02)
+        }
+        return true
+    }
+
+    /// The shims of this stack's pods: they outlive everything else.
+    static func shims(home: StackHome) -> [ProcessIdentity] {
+        ProcessTable.all().compactMap { pid in
+            guard let identity = ProcessTable.identity(of: pid) else { return nil }
+            let arguments = ProcessTable.arguments(of: pid)
+            guard arguments.first?.split(separator: "/").last == "switchback-shim" else { return nil }
+            let directory = home.runnerDirectory + "/"
+            let isOurs =
+                arguments.contains { $0.contains(directory) }
+                || ProcessTable.environment(of: pid).contains { $0.hasPrefix("SWITCHBACK_") && ($0 + "/").contains(directory) }
+            return isOurs ? identity : nil
+        }
+    }
+}

@@ -1,0 +1,26 @@
+internal import Glibc
+
+/// Colours, on a terminal only, and not when `NO_COLOR` is set (https://no-color.org).
+struct Style: Sendable {
+    var isColoured: Bool
+
+    static let forOutput = Style(file: 1)
+    static let forErrors = Style(file: 2)
+
+    init(file: Int32) {
+        let refuses = getenv("NO_COLOR").map { $0[0] != 0 } ?? false
+        let isDumb = getenv("TERM").map { String(cString: $0) == "dumb" } ?? true
+        isColoured = Out.isTerminal(file) && !refuses && !isDumb
+    }
+
+    func red(_ text: String) -> String { paint(text, "31") }
+    func green(_ text: String) -> String { paint(text, "32") }
+    func yellow(_ text: String) -> String { paint(text, "33") }
+    func cyan(_ text: String) -> String { paint(text, "36") }
+    func bold(_ text: String) -> String { paint(text, "1") }
+    func dim(_ text: String) -> String { paint(text, "2") }
+
+    private func paint(_ text: String, _ code: String) -> String {
+        isColoured && !text.isEmpty ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
+    }
+}
