@@ -1,0 +1,72 @@
+public import Bus
+public import Contract
+
+/// Asks the registry: pods, their lifecycle, runners. Every call throws the registry's own ``ErrorBody``, or one that says
+/// that the bus did not answer (`unavailable`, `timed_out`).
+public struct RegistryClient: Sendable {
+    private let bus: BusConnection
+
+    public init(bus: BusConnection) {
+        self.bus = bus
+    }
+
+    // MARK: - Pods
+
+    /// Starts a pod: chooses a runner, waits until the process runs. The same key gives the same pod.
+    /// - Throws: `bad_request` (the spec), `conflict` (the name is taken, or the key was used for another spec),
+    ///   `unavailable` (no runner), `start_failed` with the runner's reason.
+    public func create(_ request: CreatePod) async throws(ErrorBody) -> Pod {
+        // Worktrees of large repositories take their time.
+        try await bus.ask(Subjects.podsCreate, request, timeout: .seconds(120))
+    }
+
+    /// Registers a pod whose frames come from a recording.
+    public func importPod(_ request: ImportPod) async throws(ErrorBody) -> Pod {
+        try await bus.ask(Subjects.podsImport, request, timeout: .seconds(10))
+    }
+
+    /// The pod by id, name or unique beginning of its id; as it was at `at` where that is given.
+    /// - Throws: `not_found`, `ambiguous` with the candidates in the message.
+    public func get(_ ref: String, at: Timestamp? = nil) async throws(ErrorBody) -> Pod {
+        try await bus.ask(Subjects.podsGet, GetPod(ref: ref, at: at))
+    }
+
+    /// Pods, newest first.
+    public func list(_ request: ListPods = ListPods()) async throws(ErrorBody) -> PodPage {
+        try await bus.ask(Subjects.podsList, request)
+    }
+
+    /// Ends the pod's process: politely, after `graceMs` by SIGKILL. Answers when the signal is sent. A pod that has
+    /// ended is left as it is.
+    public func stop(_ request: PodRequest) async throws(ErrorBody) -> Pod {
+        try await bus.ask(Subjects.podsStop, request, timeout: .seconds(15))
+    }
+
+    /// Starts a new pod that goes on from an ended one. Answers the new pod.
+    public func resume(_ request: PodRequest) async throws(ErrorBody) -> Pod {
+        try await bus.ask(Subjects.podsResume, request, timeout: .seconds(120))
+    }
+
+    /// Every lifecycle and status interval of a pod, oldest first.
+    public func history(_ request: PodRequest) async throws(ErrorBody) -> PodHistory {
+        try await bus.ask(Subjects.podsHistory, request)
+    }
+
+    // MARK: - Runners
+
+    /// All runners ever seen.
+    public func runners() async throws(ErrorBody) -> [Runner] {
+        let list: RunnerList = try await bus.ask(Subjects.runnersList, Done())
+        return list.runners
+    }
+
+    /// A runner says that it lives; each second.
+    public func heartbeat(_ beat: Heartbeat) async throws(ErrorBody) -> HeartbeatReply {
+        try await bus.ask(Subjects.runnersHeartbeat, beat, timeout: .seconds(2))
+    }
+
+    /// A runner says of a pod what no control frame can: its start failed, its shim was found dead.
+    public func report(_ report: PodReport) async throws(ErrorBody) {
+        let _: Done = try await bus.ask(Subjects.podsReport, report)
+    }
+}
