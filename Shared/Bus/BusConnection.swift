@@ -79,6 +79,10 @@ public final class BusConnection: @unchecked Sendable {
         var text: UnsafePointer<CChar>?
         let status = natsConnection_GetLastError(handle, &text)
         guard status != NATS_OK, status != NATS_CONNECTION_CLOSED else { return nil }
+        // Reconnecting never ends, so "no server left" means that each one refused us.
+        if status == NATS_NO_SERVER || status == NATS_CONNECTION_AUTH_FAILED {
+            return BusError(.authentication, "\(shownServers) refused the credentials of \(options.name)")
+        }
         return BusError(status: status, doing: "\(shownServers) refused the connection of \(options.name)")
     }
 

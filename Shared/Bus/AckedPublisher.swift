@@ -1,0 +1,232 @@
+internal import Synchronization
+
+/// Publishes to a stream and keeps every message until the server says it is stored.
+///
+/// Messages are sent in the order of `publish`. When one is not acknowledged in time, or the server went away, everything
+/// unacknowledged is sent again in that order, for ever. Give each message a `Nats-Msg-Id`, so that the stream drops doubles.
+public final class AckedPublisher: Sendable {
+    /// A message that the stream holds now.
+    public struct Stored: Sendable {
+        /// What `publish` returned.
+        public var token: UInt64
+        /// The stream's sequence.
+        public var sequence: UInt64
+        public var isDuplicate: Bool
+    }
+
+    private struct Message: Sendable {
+        var subject: String
+        var payload: [UInt8]
+        var headers: [(String, String)]
+    }
+
+    private enum Wish { case room(bytes: Int), empty }
+
+    private struct Fields {
+        var window = AckWindow<Message>()
+        var next: UInt64 = 0
+        var lastProgress = ContinuousClock.now
+        var timerRuns = false
+        var isClosed = false
+        var waiters: [(id: UInt64, wish: Wish, continuation: CheckedContinuation<Void, Never>)] = []
+        var nextWaiter: UInt64 = 0
+    }
+
+    private let connection: BusConnection
+    private let inbox: String
+    private let windowBytes: Int
+    private let windowMessages: Int
+    private let ackTimeout: Duration
+    private let onStored: @Sendable (Stored) -> Void
+    private let onRefused: @Sendable (BusError) -> Void
+    private let fields = Mutex(Fields())
+    /// Held while sending, so that new messages and resends keep their order; acks do not need it.
+    private let sending = Mutex(())
+    private let subscription: Mutex<BusSubscription?> = Mutex(nil)
+
+    /// - Parameters:
+    ///   - windowBytes, windowMessages: how much may be unacknowledged.
+    ///   - ackTimeout: without progress for this long, everything unacknowledged is sent again.
+    ///   - onRefused: the server's reason for not storing one; it is tried again.
+    ///   - onStored: called once per message, from a delivery thread.
+    public init(
+        _ connection: BusConnection, windowBytes: Int = 8 << 20, windowMessages: Int = 4096, ackTimeout: Duration = .seconds(2),
+        onRefused: @escaping @Sendable (BusError) -> Void = { _ in }, onStored: @escaping @Sendable (Stored) -> Void = { _ in }
+    ) throws(BusError) {
+        self.connection = connection
+        self.inbox = BusConnection.newInbox()
+        self.windowBytes = windowBytes
+        self.windowMessages = windowMessages
+        self.ackTimeout = ackTimeout
+        self.onStored = onStored
+        self.onRefused = onRefused
+        let subscription = try connection.subscribe(inbox + ".*") { [weak self] message in self?.settle(message) }
+        self.subscription.withLock { $0 = subscription }
+        connection.onStateChange { [weak self] state in
+            if state == .reconnected || state == .connected { self?.resend() }
+        }
+    }
+
+    /// Messages that are not stored yet.
+    public var unacknowledged: Int { fields.withLock { $0.window.count } }
+
+    /// Takes and sends a message; nil when the window is full or the publisher closed.
+    public func publish(_ subject: String, payload: [UInt8], headers: [(String, String)]) -> UInt64? {
+        sending.withLock { _ in
+            let message = Message(subject: subject, payload: payload, headers: headers)
+            let token: UInt64? = fields.withLock { fields in
+                guard !fields.isClosed, hasRoom(payload.count, fields.window) else { return nil }
+                fields.next += 1
+                if fields.window.count == 0 { fields.lastProgress = .now }
+                fields.window.append(message, token: fields.next, bytes: payload.count)
+                return fields.next
+            }
+            guard let token else { return nil }
+            send(message, token)
+            startTimer()
+            return token
+        }
+    }
+
+    /// Takes a message as soon as the window has room.
+    /// - Throws: `closed`.
+    @discardableResult
+    public func publishWaiting(_ subject: String, payload: [UInt8], headers: [(String, String)]) async throws(BusError) -> UInt64 {
+        while true {
+            if let token = publish(subject, payload: payload, headers: headers) { return token }
+            if fields.withLock({ $0.isClosed }) { throw BusError(.closed, "the publisher is closed") }
+            await wait(for: .room(bytes: payload.count), timeout: nil)
+        }
+    }
+
+    /// Waits until everything is stored; false at the deadline.
+    public func waitUntilStored(timeout: Duration) async -> Bool {
+        await wait(for: .empty, timeout: timeout)
+        return unacknowledged == 0
+    }
+
+    /// Forgets what is not stored and stops sending.
+    public func close() {
+        let waiters = fields.withLock { fields in
+            fields.isClosed = true
+            defer { fields.waiters = [] }
+            return fields.waiters
+        }
+        subscription.withLock { $0.take() }?.unsubscribe()
+        for waiter in waiters { waiter.continuation.resume() }
+    }
+
+    // MARK: - Sending
+
+    private func hasRoom(_ bytes: Int, _ window: AckWindow<Message>) -> Bool {
+        window.count == 0 || (window.count < windowMessages && window.bytes + bytes <= windowBytes)
+    }
+
+    private func send(_ message: Message, _ token: UInt64) {
+        guard connection.isConnected else { return }
+        // A failure here is a connection that goes away: the reconnect or the timer sends it again.
+        try? connection.publish(message.subject, payload: message.payload, headers: message.headers, reply: "\(inbox).\(token)")
+    }
+
+    private func resend() {
+        sending.withLock { _ in
+            let (messages, isClosed) = fields.withLock { fields in
+                fields.lastProgress = .now
+                return (fields.window.unsettled, fields.isClosed)
+            }
+            if isClosed { return }
+            for (token, message) in messages { send(message, token) }
+        }
+    }
+
+    private func startTimer() {
+        let starts = fields.withLock { fields in
+            if fields.timerRuns { return false }
+            fields.timerRuns = true
+            return true
+        }
+        guard starts else { return }
+        let pause = ackTimeout / 4
+        Task { [weak self] in
+            while let self {
+                try? await Task.sleep(for: pause)
+                if !self.tick() { return }
+            }
+        }
+    }
+
+    /// False when there is nothing more to watch.
+    private func tick() -> Bool {
+        let (goesOn, isLate) = fields.withLock { fields in
+            if fields.window.count == 0 || fields.isClosed {
+                fields.timerRuns = false
+                return (false, false)
+            }
+            return (true, ContinuousClock.now - fields.lastProgress > ackTimeout)
+        }
+        if isLate { resend() }
+        return goesOn
+    }
+
+    // MARK: - Answers
+
+    private func settle(_ message: BusMessage) {
+        let skip = inbox.utf8.count + 1
+        let token = message.withSubject { subject in
+            subject.count > skip ? UInt64(String(decoding: subject[skip...], as: UTF8.self)) : nil
+        }
+        guard let token else { return }
+        switch PublishAck(message) {
+        case .refused(let error):
+            // The timer sends it again: at once would only be a loop.
+            onRefused(error)
+        case .stored(let sequence, let isDuplicate):
+            let (isNew, ready) = fields.withLock { fields in
+                guard fields.window.settle(token) != nil else { return (false, [CheckedContinuation<Void, Never>]()) }
+                fields.lastProgress = .now
+                return (true, takeReady(&fields))
+            }
+            guard isNew else { return }
+            onStored(Stored(token: token, sequence: sequence, isDuplicate: isDuplicate))
+            for continuation in ready { continuation.resume() }
+        }
+    }
+
+    private func holds(_ wish: Wish, _ window: AckWindow<Message>) -> Bool {
+        switch wish {
+        case .empty: window.count == 0
+        case .room(let bytes): hasRoom(bytes, window)
+        }
+    }
+
+    private func takeReady(_ fields: inout Fields) -> [CheckedContinuation<Void, Never>] {
+        guard !fields.waiters.isEmpty else { return [] }
+        var ready: [CheckedContinuation<Void, Never>] = []
+        var rest: [(id: UInt64, wish: Wish, continuation: CheckedContinuation<Void, Never>)] = []
+        for waiter in fields.waiters {
+            if holds(waiter.wish, fields.window) { ready.append(waiter.continuation) } else { rest.append(waiter) }
+        }
+        fields.waiters = rest
+        return ready
+    }
+
+    private func wait(for wish: Wish, timeout: Duration?) async {
+        await withCheckedContinuation { continuation in
+            let id: UInt64? = fields.withLock { fields in
+                if fields.isClosed || holds(wish, fields.window) { return nil }
+                fields.nextWaiter += 1
+                fields.waiters.append((fields.nextWaiter, wish, continuation))
+                return fields.nextWaiter
+            }
+            guard let id else { return continuation.resume() }
+            guard let timeout else { return }
+            Task {
+                try? await Task.sleep(for: timeout)
+                let late = fields.withLock { fields in
+                    fields.waiters.firstIndex { $0.id == id }.map { fields.waiters.remove(at: $0).continuation }
+                }
+                late?.resume()
+            }
+        }
+    }
+}
