@@ -12,9 +12,6 @@ struct AckWindow<Item> {
     private(set) var count = 0
     private(set) var bytes = 0
 
-    /// When the oldest unacknowledged message was last sent.
-    var oldestSent: ContinuousClock.Instant?
-
     /// Adds a message behind all others. Tokens rise by one.
     mutating func append(_ item: Item, token: UInt64, bytes: Int) {
         precondition(entries.last.map { $0.token + 1 == token } ?? true, "tokens must rise by one")
@@ -45,6 +42,12 @@ struct AckWindow<Item> {
     /// What is not acknowledged, oldest first.
     var unsettled: [(token: UInt64, item: Item)] {
         entries[head...].compactMap { entry in entry.item.map { (entry.token, $0) } }
+    }
+
+    /// The oldest that is not acknowledged.
+    var first: (token: UInt64, item: Item)? {
+        guard head < entries.count, let item = entries[head].item else { return nil }
+        return (entries[head].token, item)
     }
 
     /// The oldest token that is not acknowledged.

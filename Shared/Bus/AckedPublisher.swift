@@ -3,7 +3,8 @@ internal import Synchronization
 /// Publishes to a stream and keeps every message until the server says it is stored.
 ///
 /// Messages are sent in the order of `publish`. When one is not acknowledged in time, or the server went away, everything
-/// unacknowledged is sent again in that order, for ever. Give each message a `Nats-Msg-Id`, so that the stream drops doubles.
+/// unacknowledged is sent again in that order, for ever: first the oldest alone, and the rest behind its ack, because a server that
+/// has just started may refuse one message and take the next. Give each message a `Nats-Msg-Id`, so that the stream drops doubles.
 public final class AckedPublisher: Sendable {
     /// A message that the stream holds now.
     public struct Stored: Sendable {
@@ -20,12 +21,25 @@ public final class AckedPublisher: Sendable {
         var headers: [(String, String)]
     }
 
+    private enum Mode: Equatable {
+        case flowing
+        /// Only this message is on the way; the others wait for its ack.
+        case probing(UInt64)
+        /// Nothing is sent until the stream said what it holds.
+        case resolving
+    }
+
     private enum Wish { case room(bytes: Int), empty }
 
     private struct Fields {
         var window = AckWindow<Message>()
         var next: UInt64 = 0
         var lastProgress = ContinuousClock.now
+        var mode = Mode.flowing
+        /// The connection's count of reconnects that `mode` knows of.
+        var epoch: UInt64
+        /// Tokens that the server refused and has not stored since.
+        var refused: Set<UInt64> = []
         var timerRuns = false
         var isClosed = false
         var waiters: [(id: UInt64, wish: Wish, continuation: CheckedContinuation<Void, Never>)] = []
@@ -39,18 +53,23 @@ public final class AckedPublisher: Sendable {
     private let ackTimeout: Duration
     private let onStored: @Sendable (Stored) -> Void
     private let onRefused: @Sendable (BusError) -> Void
-    private let fields = Mutex(Fields())
+    private let newestStored: (@Sendable () async throws -> UInt64)?
+    private let fields: Mutex<Fields>
     /// Held while sending, so that new messages and resends keep their order; acks do not need it.
     private let sending = Mutex(())
     private let subscription: Mutex<BusSubscription?> = Mutex(nil)
 
     /// - Parameters:
+    ///   - firstToken: what the first `publish` returns; tokens then rise by one.
     ///   - windowBytes, windowMessages: how much may be unacknowledged.
     ///   - ackTimeout: without progress for this long, everything unacknowledged is sent again.
+    ///   - newestStored: asked after a reconnect for the newest token that the stream holds: sending goes on behind it. It spares a
+    ///     stream whose memory of message ids is short from doubles after a long outage. Nil: the ids alone do it.
     ///   - onRefused: the server's reason for not storing one; it is tried again.
     ///   - onStored: called once per message, from a delivery thread.
     public init(
-        _ connection: BusConnection, windowBytes: Int = 8 << 20, windowMessages: Int = 4096, ackTimeout: Duration = .seconds(2),
+        _ connection: BusConnection, firstToken: UInt64 = 1, windowBytes: Int = 8 << 20, windowMessages: Int = 4096,
+        ackTimeout: Duration = .seconds(2), newestStored: (@Sendable () async throws -> UInt64)? = nil,
         onRefused: @escaping @Sendable (BusError) -> Void = { _ in }, onStored: @escaping @Sendable (Stored) -> Void = { _ in }
     ) throws(BusError) {
         self.connection = connection
@@ -58,12 +77,14 @@ public final class AckedPublisher: Sendable {
         self.windowBytes = windowBytes
         self.windowMessages = windowMessages
         self.ackTimeout = ackTimeout
+        self.newestStored = newestStored
         self.onStored = onStored
         self.onRefused = onRefused
+        self.fields = Mutex(Fields(next: firstToken - 1, epoch: connection.reconnects))
         let subscription = try connection.subscribe(inbox + ".*") { [weak self] message in self?.settle(message) }
         self.subscription.withLock { $0 = subscription }
         connection.onStateChange { [weak self] state in
-            if state == .reconnected || state == .connected { self?.resend() }
+            if state == .reconnected || state == .connected { self?.resume() }
         }
     }
 
@@ -74,15 +95,17 @@ public final class AckedPublisher: Sendable {
     public func publish(_ subject: String, payload: [UInt8], headers: [(String, String)]) -> UInt64? {
         sending.withLock { _ in
             let message = Message(subject: subject, payload: payload, headers: headers)
-            let token: UInt64? = fields.withLock { fields in
+            // The reconnect callback comes a moment after the reconnect: nothing may overtake what was in flight before.
+            let epoch = connection.reconnects
+            let taken: (token: UInt64, isSent: Bool)? = fields.withLock { fields in
                 guard !fields.isClosed, hasRoom(payload.count, fields.window) else { return nil }
                 fields.next += 1
                 if fields.window.count == 0 { fields.lastProgress = .now }
                 fields.window.append(message, token: fields.next, bytes: payload.count)
-                return fields.next
+                return (fields.next, fields.mode == .flowing && fields.epoch == epoch)
             }
-            guard let token else { return nil }
-            send(message, token)
+            guard let (token, isSent) = taken else { return nil }
+            if isSent { send(message, token) }
             startTimer()
             return token
         }
@@ -128,13 +151,59 @@ public final class AckedPublisher: Sendable {
         try? connection.publish(message.subject, payload: message.payload, headers: message.headers, reply: "\(inbox).\(token)")
     }
 
-    private func resend() {
-        sending.withLock { _ in
-            let (messages, isClosed) = fields.withLock { fields in
-                fields.lastProgress = .now
-                return (fields.window.unsettled, fields.isClosed)
+    /// After a reconnect: asks what the stream holds, if that can be asked, and goes on behind it.
+    private func resume() {
+        let epoch = connection.reconnects
+        fields.withLock { $0.epoch = epoch }
+        guard let newestStored else { return probe() }
+        let begins = fields.withLock { fields in
+            guard fields.mode != .resolving, !fields.isClosed else { return false }
+            fields.mode = .resolving
+            return true
+        }
+        guard begins else { return }
+        Task { [weak self] in
+            while let self, !self.fields.withLock({ $0.isClosed }) {
+                if let newest = try? await newestStored() {
+                    self.stored(upTo: newest)
+                    self.probe()
+                    return
+                }
+                try? await Task.sleep(for: .milliseconds(200))
             }
-            if isClosed { return }
+        }
+    }
+
+    private func stored(upTo newest: UInt64) {
+        let (tokens, ready) = fields.withLock { fields in
+            let tokens = fields.window.unsettled.map(\.token).filter { $0 <= newest && !fields.refused.contains($0) }
+            for token in tokens { _ = fields.window.settle(token) }
+            return (tokens, takeReady(&fields))
+        }
+        for token in tokens { onStored(Stored(token: token, sequence: 0, isDuplicate: true)) }
+        for continuation in ready { continuation.resume() }
+    }
+
+    /// Sends the oldest message alone; without one, all is well.
+    private func probe() {
+        sending.withLock { _ in
+            let oldest: (token: UInt64, item: Message)? = fields.withLock { fields in
+                fields.lastProgress = .now
+                let oldest = fields.window.first
+                fields.mode = oldest.map { .probing($0.token) } ?? .flowing
+                return fields.isClosed ? nil : oldest
+            }
+            if let (token, message) = oldest { send(message, token) }
+        }
+    }
+
+    /// The probe is stored: the rest follows.
+    private func flow() {
+        sending.withLock { _ in
+            let messages = fields.withLock { fields in
+                fields.mode = .flowing
+                return fields.isClosed ? [] : fields.window.unsettled
+            }
             for (token, message) in messages { send(message, token) }
         }
     }
@@ -162,9 +231,9 @@ public final class AckedPublisher: Sendable {
                 fields.timerRuns = false
                 return (false, false)
             }
-            return (true, ContinuousClock.now - fields.lastProgress > ackTimeout)
+            return (true, fields.mode != .resolving && ContinuousClock.now - fields.lastProgress > ackTimeout)
         }
-        if isLate { resend() }
+        if isLate && connection.isConnected { probe() }
         return goesOn
     }
 
@@ -179,16 +248,22 @@ public final class AckedPublisher: Sendable {
         switch PublishAck(message) {
         case .refused(let error):
             // The timer sends it again: at once would only be a loop.
+            fields.withLock { fields in
+                fields.refused.insert(token)
+                if fields.mode == .flowing, let oldest = fields.window.oldest { fields.mode = .probing(oldest) }
+            }
             onRefused(error)
         case .stored(let sequence, let isDuplicate):
-            let (isNew, ready) = fields.withLock { fields in
-                guard fields.window.settle(token) != nil else { return (false, [CheckedContinuation<Void, Never>]()) }
+            let (isNew, isProbe, ready) = fields.withLock { fields in
+                guard fields.window.settle(token) != nil else { return (false, false, [CheckedContinuation<Void, Never>]()) }
                 fields.lastProgress = .now
-                return (true, takeReady(&fields))
+                fields.refused.remove(token)
+                return (true, fields.mode == .probing(token), takeReady(&fields))
             }
             guard isNew else { return }
             onStored(Stored(token: token, sequence: sequence, isDuplicate: isDuplicate))
             for continuation in ready { continuation.resume() }
+            if isProbe { flow() }
         }
     }
 

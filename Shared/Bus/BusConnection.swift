@@ -174,6 +174,9 @@ public final class BusConnection: @unchecked Sendable {
         return result
     }
 
+    /// How often the connection came back. Counted before anything is sent on the new connection.
+    var reconnects: UInt64 { statistics.reconnects }
+
     /// The largest payload the server takes, in bytes.
     public var maxPayload: Int { Int(natsConnection_GetMaxPayload(handle)) }
 

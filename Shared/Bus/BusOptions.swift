@@ -37,7 +37,7 @@ public struct BusOptions: Sendable {
     /// Messages and bytes that may wait in one subscription before new ones are dropped (and reported as slow consumer).
     public var pendingMessages: Int
     public var pendingBytes: Int
-    /// Bytes that may wait for a reconnect; publishing beyond throws `bufferFull`.
+    /// Bytes that may wait for a reconnect; publishing beyond throws `bufferFull`. 0 where order over a reconnect matters (`AckedPublisher`).
     public var reconnectBufferBytes: Int
     /// Threads that deliver messages, for the whole process: the first connection's value counts.
     public var deliveryThreads: Int

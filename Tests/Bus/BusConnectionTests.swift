@@ -1,5 +1,6 @@
 import Bus
 import Contract
+import Dispatch
 import Synchronization
 import TestSupport
 import Testing
@@ -187,12 +188,11 @@ import Testing
         let bus = try await server.connect { $0.pendingMessages = 10 }
         let lost = Mutex<Int64>(0)
         bus.onStateChange { if case .slowConsumer("slow", let count) = $0 { lost.withLock { $0 = max($0, count) } } }
-        let gate = Mutex(())
-        gate._unsafeLock()
-        let subscription = try bus.subscribe("slow") { _ in gate.withLock { _ in } }
+        let gate = DispatchSemaphore(value: 0)
+        let subscription = try bus.subscribe("slow") { _ in gate.wait() }
         for _ in 0..<100 { try bus.publish("slow", payload: []) }
         try await eventually { lost.withLock { $0 > 0 } && subscription.dropped > 0 }
-        gate._unsafeUnlock()
+        for _ in 0..<100 { gate.signal() }
         #expect(bus.statistics.slowConsumers > 0)
         await bus.close()
     }

@@ -95,7 +95,8 @@ import Testing
             let number = Int(String(decoding: message.message.payload.prefix(8), as: UTF8.self)) ?? -1
             seen.withLock { $0.append(number) }
         }
-        let publisher = try AckedPublisher(bus, windowBytes: 256 << 10, ackTimeout: .seconds(1))
+        let writer = try await server.connect(name: "writer") { $0.reconnectBufferBytes = 0 }
+        let publisher = try AckedPublisher(writer, windowBytes: 256 << 10, ackTimeout: .seconds(1))
         let total = 6000
         let writing = Task {
             for number in 0..<total {
@@ -107,17 +108,19 @@ import Testing
         for part in 1...2 {
             try await eventually { seen.withLock { $0.count } > part * 1000 }
             server.kill9()
-            try await eventually { !bus.isConnected }
+            try await eventually { !writer.isConnected && !bus.isConnected }
             try await server.restart()
         }
         try await writing.value
         #expect(await publisher.waitUntilStored(timeout: .seconds(20)))
         try await eventually(within: .seconds(20)) { seen.withLock { $0.count } >= total }
-        #expect(seen.withLock { $0 } == Array(0..<total))
+        let inOrder = seen.withLock { $0 == Array(0..<total) }
+        #expect(inOrder)
         #expect(try await jetStream.streamInfo("T").messages == UInt64(total))
         #expect(consumer.recreations >= 1)
         await consumer.stop()
         await bus.close()
+        await writer.close()
         await reader.close()
     }
 
@@ -201,7 +204,7 @@ import Testing
         }
         try await bus.flush()
         await consumer.stop()
-        server.kill9()
+        server.stop()
         try await server.restart()
         try await eventually { bus.isConnected }
         let second = Mutex<[UInt64]>([])
