@@ -1,9 +1,10 @@
 extension Core {
     mutating func dispatchControlSequence(_ final: UInt8) {
+        let repeatable = joinable
         joinable = false
         if secondIntermediate != 0 { return }
         switch (prefix, intermediate) {
-        case (0, 0): plainSequence(final)
+        case (0, 0): plainSequence(final, repeatable: repeatable)
         case (UInt8(ascii: "?"), 0): privateSequence(final)
         case (UInt8(ascii: ">"), 0): greaterSequence(final)
         case (UInt8(ascii: "="), 0):
@@ -36,7 +37,7 @@ extension Core {
         }
     }
 
-    private mutating func plainSequence(_ final: UInt8) {
+    private mutating func plainSequence(_ final: UInt8, repeatable: Bool) {
         switch final {
         case UInt8(ascii: "m"): selectGraphics()
         case UInt8(ascii: "H"), UInt8(ascii: "f"): moveTo(row: parameter(0) - 1, column: parameter(1) - 1)
@@ -45,8 +46,8 @@ extension Core {
             eraseInDisplay(parameter(0, 0), selective: false)
             pendingWrap = false
         case UInt8(ascii: "A"): moveUp(parameter(0))
-        case UInt8(ascii: "B"), UInt8(ascii: "e"): moveDown(parameter(0))
-        case UInt8(ascii: "C"), UInt8(ascii: "a"): moveRight(parameter(0))
+        case UInt8(ascii: "B"): moveDown(parameter(0))
+        case UInt8(ascii: "C"): moveRight(parameter(0))
         case UInt8(ascii: "D"): moveLeft(parameter(0))
         case UInt8(ascii: "E"):
             moveDown(parameter(0))
@@ -58,6 +59,9 @@ extension Core {
             moveTo(row: originMode ? row - top : row, column: parameter(0) - 1)
         case UInt8(ascii: "d"):
             moveTo(row: parameter(0) - 1, column: originMode ? column - left : column)
+        // HPR and VPR know the screen's edges, not the margins. ECMA-48's HPB (j) and VPB (k) are consumed, as in xterm.
+        case UInt8(ascii: "a"): place(row: row, column: column + parameter(0))
+        case UInt8(ascii: "e"): place(row: row + parameter(0), column: column)
         case UInt8(ascii: "@"): insertBlanks(parameter(0))
         case UInt8(ascii: "P"):
             deleteColumns(row, column, parameter(0))
@@ -73,14 +77,16 @@ extension Core {
         case UInt8(ascii: "I"): tabForward(parameter(0))
         case UInt8(ascii: "Z"): tabBackward(parameter(0))
         case UInt8(ascii: "W"): cursorTabControl(parameter(0, 0))
-        case UInt8(ascii: "b"): repeatLast(parameter(0))
+        case UInt8(ascii: "b"): if repeatable { repeatLast(parameter(0)) }
         case UInt8(ascii: "g"): clearTabs(parameter(0, 0))
         case UInt8(ascii: "h"): for index in 0..<min(parameterCount, Core.maximumParameters) { setMode(Int(parameters[index]), true) }
         case UInt8(ascii: "l"): for index in 0..<min(parameterCount, Core.maximumParameters) { setMode(Int(parameters[index]), false) }
         case UInt8(ascii: "r"): setTopBottom()
         case UInt8(ascii: "s"):
             if modes.leftRightMargins { setLeftRight() } else if parameterCount == 0 { saveCursor() }
-        case UInt8(ascii: "u"): restoreCursor()
+        case UInt8(ascii: "u"):
+            restoreCursor()
+            pendingWrap = false
         case UInt8(ascii: "c"): if parameter(0, 0) == 0 { reply("\u{1B}[?64;1;2;6;9;15;16;17;18;21;22;28c") }
         case UInt8(ascii: "n"): reportStatus(parameter(0, 0))
         case UInt8(ascii: "t"): windowOperation()

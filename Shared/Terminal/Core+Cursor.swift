@@ -17,6 +17,13 @@ extension Core {
         pendingWrap = false
     }
 
+    /// A place on the screen whatever the margins and the origin.
+    mutating func place(row newRow: Int, column newColumn: Int) {
+        row = min(max(newRow, 0), rows - 1)
+        column = min(max(newColumn, 0), lastColumn(row))
+        pendingWrap = false
+    }
+
     mutating func moveUp(_ count: Int) {
         row = max(row - count, row >= top ? top : 0)
         settle()
@@ -52,14 +59,9 @@ extension Core {
             column -= step
             count -= step
             guard count > 0 else { break }
-            if row == top {
-                guard modes.extendedReverseWrap else { break }
-                row = bottom
-            } else {
-                guard row > 0, modes.extendedReverseWrap || grid.isWrapped(row - 1) else { break }
-                row -= 1
-            }
-            column = right
+            // xterm up to patch 379 goes on over every line and from the top to the bottom, as its tests want.
+            row = row == top ? bottom : row == 0 ? rows - 1 : row - 1
+            column = column >= left ? right : columns - 1
             count -= 1
         }
     }

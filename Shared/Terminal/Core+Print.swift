@@ -232,5 +232,7 @@ extension Core {
             joinable = false
             printScalar(lastScalar)
         }
+        // A character is repeated only directly behind it.
+        joinable = false
     }
 }
