@@ -2,9 +2,12 @@ extension Core {
     mutating func dispatchControlSequence(_ final: UInt8) {
         let repeatable = joinable
         joinable = false
+        if prefix | intermediate | secondIntermediate == 0 {
+            plainSequence(final, repeatable: repeatable)
+            return
+        }
         if secondIntermediate != 0 { return }
         switch (prefix, intermediate) {
-        case (0, 0): plainSequence(final, repeatable: repeatable)
         case (UInt8(ascii: "?"), 0): privateSequence(final)
         case (UInt8(ascii: ">"), 0): greaterSequence(final)
         case (UInt8(ascii: "="), 0):

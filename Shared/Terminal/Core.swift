@@ -96,7 +96,7 @@ struct Core: ~Copyable {
     // Parser
     var state = ParserState.ground
     var utf8 = UTF8Decoder()
-    var parameters: [Int32] = Array(repeating: 0, count: Core.maximumParameters)
+    let parameters: UnsafeMutablePointer<Int32>
     var parameterCount = 0
     /// Bit n: parameter n was joined to the one before it by a colon.
     var subparameters: UInt32 = 0
@@ -128,7 +128,11 @@ struct Core: ~Copyable {
         bottom = self.rows - 1
         right = self.columns - 1
         tabs = Core.defaultTabs(self.columns)
+        parameters = .allocate(capacity: Core.maximumParameters)
+        parameters.initialize(repeating: 0, count: Core.maximumParameters)
     }
+
+    deinit { parameters.deallocate() }
 
     static func defaultTabs(_ columns: Int) -> [Bool] { (0..<columns).map { $0 % 8 == 0 && $0 > 0 } }
 
@@ -137,16 +141,15 @@ struct Core: ~Copyable {
     // MARK: - Pen
 
     mutating func refreshPen() {
-        penIsStale = false
-        var number = styles.number(of: style)
-        var background = TextStyle.plain
-        background.background = style.background
-        var erase = styles.number(of: background)
-        if styles.shouldCollect {
-            collectStyles()
-            number = styles.number(of: style)
+        if styles.shouldCollect { collectStyles() }
+        let number = styles.number(of: style)
+        var erase = 0
+        if !style.background.isStandard {
+            var background = TextStyle.plain
+            background.background = style.background
             erase = styles.number(of: background)
         }
+        penIsStale = false
         pen = UInt64(number) << Cell.styleShift | UInt64(link) << Cell.linkShift | (protected ? Cell.protectedBit : 0)
         erasePen = UInt64(erase) << Cell.styleShift
     }
@@ -184,7 +187,7 @@ struct Core: ~Copyable {
     // MARK: - Collecting what no cell uses any more
 
     mutating func collectStyles() {
-        var used = [Bool](repeating: false, count: styles.styles.count)
+        var used = [Bool](repeating: false, count: styles.count)
         grid.mark(&used) { $0.style }
         other.mark(&used) { $0.style }
         history.mark(&used) { $0.style }

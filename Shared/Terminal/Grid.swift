@@ -162,6 +162,11 @@ struct Grid: ~Copyable {
     func usedColumns(_ row: Int) -> Int {
         let cells = self.row(row)
         var used = columns
+        while used >= 8 {
+            let end = cells + used
+            if end[-1] | end[-2] | end[-3] | end[-4] | end[-5] | end[-6] | end[-7] | end[-8] != 0 { break }
+            used -= 8
+        }
         while used > 0 && cells[used - 1] == 0 { used -= 1 }
         return used
     }

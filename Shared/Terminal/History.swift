@@ -39,110 +39,139 @@ public final class HistoryPage {
 }
 
 /// The scrollback of the main screen: sealed pages and one page that grows.
-struct History {
+struct History: ~Copyable {
     let limit: Int
     private(set) var pages: [HistoryPage] = []
     /// Lines at the beginning of the first page (or of the open one) that are beyond the limit.
     private(set) var skipped = 0
-    /// Cells of the open page, one line after the other.
-    private(set) var cells: ContiguousArray<UInt64> = []
-    private(set) var ends: ContiguousArray<Int32> = []
-    private(set) var flags: ContiguousArray<UInt8> = []
     private(set) var count = 0
+    /// Lines of the open page: less than `HistoryPage.linesPerPage`, or as many until it is sealed.
+    private(set) var openCount = 0
+    /// Cells of the open page, one line after the other; allocated with the first line.
+    private var cells: UnsafeMutablePointer<UInt64>?
+    private var capacity = 0
+    private let ends: UnsafeMutablePointer<Int32>
+    private let flags: UnsafeMutablePointer<UInt8>
 
-    init(limit: Int) { self.limit = limit }
+    init(limit: Int) {
+        self.limit = limit
+        ends = .allocate(capacity: HistoryPage.linesPerPage)
+        flags = .allocate(capacity: HistoryPage.linesPerPage)
+    }
 
-    var openCount: Int { ends.count }
+    deinit {
+        cells?.deallocate()
+        ends.deallocate()
+        flags.deallocate()
+    }
+
+    private var used: Int { openCount == 0 ? 0 : Int(ends[openCount - 1]) }
 
     /// True when the open page is full and must be sealed.
     @inline(__always)
     mutating func append(_ line: UnsafeBufferPointer<UInt64>, flags lineFlags: UInt8) -> Bool {
-        cells.append(contentsOf: line)
-        ends.append(Int32(truncatingIfNeeded: cells.count))
-        flags.append(lineFlags)
+        addOpen(line, lineFlags)
         count += 1
         if count > limit { dropOldest() }
-        return ends.count >= HistoryPage.linesPerPage
+        return openCount >= HistoryPage.linesPerPage
+    }
+
+    @inline(__always)
+    private mutating func addOpen(_ line: UnsafeBufferPointer<UInt64>, _ lineFlags: UInt8) {
+        precondition(openCount < HistoryPage.linesPerPage, "a full page was not sealed")
+        let start = used
+        if start + line.count > capacity { grow(start + line.count) }
+        if let cells, let source = line.baseAddress { (cells + start).update(from: source, count: line.count) }
+        ends[openCount] = Int32(truncatingIfNeeded: start + line.count)
+        flags[openCount] = lineFlags
+        openCount += 1
+    }
+
+    private mutating func grow(_ wanted: Int) {
+        let size = max(1024, wanted * 2)
+        let larger = UnsafeMutablePointer<UInt64>.allocate(capacity: size)
+        if let cells {
+            larger.update(from: cells, count: used)
+            cells.deallocate()
+        }
+        cells = larger
+        capacity = size
     }
 
     private mutating func dropOldest() {
         count -= 1
         skipped += 1
+        dropSkippedPage()
+    }
+
+    private mutating func dropSkippedPage() {
         if let first = pages.first, skipped >= first.lineCount {
             skipped -= first.lineCount
             pages.removeFirst()
         }
     }
 
-    func openLine(_ index: Int) -> Range<Int> { (index == 0 ? 0 : Int(ends[index - 1]))..<Int(ends[index]) }
+    /// A line of the open page.
+    func openLine(_ index: Int) -> (cells: UnsafeBufferPointer<UInt64>, flags: UInt8) {
+        precondition(index >= 0 && index < openCount, "no such line")
+        let start = index == 0 ? 0 : Int(ends[index - 1])
+        let length = Int(ends[index]) - start
+        return (UnsafeBufferPointer(start: cells.map { UnsafePointer($0 + start) }, count: length), flags[index])
+    }
 
     mutating func seal(_ page: HistoryPage) {
-        cells.removeAll(keepingCapacity: true)
-        ends.removeAll(keepingCapacity: true)
-        flags.removeAll(keepingCapacity: true)
+        openCount = 0
         pages.append(page)
-        if let first = pages.first, skipped >= first.lineCount {
-            skipped -= first.lineCount
-            pages.removeFirst()
-        }
+        dropSkippedPage()
     }
 
     /// The newest line, from the open page.
     mutating func popOpen() -> DecodedRows.Row? {
-        guard count > 0, let last = ends.indices.last else { return nil }
-        let range = openLine(last)
-        let row = DecodedRows.Row(cells: Array(cells[range]), flags: flags[last])
-        cells.removeSubrange(range)
-        ends.removeLast()
-        flags.removeLast()
+        guard count > 0, openCount > 0 else { return nil }
+        let (cells, flags) = openLine(openCount - 1)
+        let row = DecodedRows.Row(cells: Array(cells), flags: flags)
+        openCount -= 1
         count -= 1
         if count == 0 { removeAll() }
         return row
     }
 
     /// Opens the newest sealed page again.
-    mutating func unseal() -> HistoryPage? {
-        guard ends.isEmpty else { return nil }
-        return pages.popLast()
-    }
+    mutating func unseal() -> HistoryPage? { openCount == 0 ? pages.popLast() : nil }
 
     mutating func reopen(_ rows: [DecodedRows.Row]) {
-        for row in rows {
-            cells.append(contentsOf: row.cells)
-            ends.append(Int32(truncatingIfNeeded: cells.count))
-            flags.append(row.flags)
-        }
+        for row in rows.prefix(HistoryPage.linesPerPage) { row.cells.withUnsafeBufferPointer { addOpen($0, row.flags) } }
     }
 
     mutating func restore(pages: [HistoryPage], skipped: Int, open: [DecodedRows.Row]) {
         self.pages = pages
         self.skipped = skipped
         reopen(open)
-        count = pages.reduce(0) { $0 + $1.lineCount } + ends.count - skipped
+        count = pages.reduce(0) { $0 + $1.lineCount } + openCount - skipped
     }
 
     /// Flags of the newest line, nil when there is none.
     var newestFlags: UInt8? {
         if count == 0 { return nil }
-        if let last = flags.last { return last }
+        if openCount > 0 { return flags[openCount - 1] }
         return pages.last?.decoded()?.rows.last?.flags ?? 0
     }
 
     mutating func removeAll() {
         pages = []
         skipped = 0
-        cells = []
-        ends = []
-        flags = []
+        openCount = 0
         count = 0
     }
 
     func mark(_ used: inout [Bool], _ field: (Cell) -> Int) {
-        for cell in cells where cell != 0 { used[field(Cell(raw: cell))] = true }
+        guard let cells else { return }
+        for index in 0..<self.used where cells[index] != 0 { used[field(Cell(raw: cells[index]))] = true }
     }
 
-    mutating func rewrite(_ change: (Cell) -> Cell) {
-        for index in cells.indices where cells[index] != 0 { cells[index] = change(Cell(raw: cells[index])).raw }
+    func rewrite(_ change: (Cell) -> Cell) {
+        guard let cells else { return }
+        for index in 0..<used where cells[index] != 0 { cells[index] = change(Cell(raw: cells[index])).raw }
     }
 }
 
@@ -162,12 +191,9 @@ extension Core {
     }
 
     func encodeOpenHistory(_ encoder: inout RowEncoder) {
-        history.cells.withUnsafeBufferPointer { cells in
-            for line in 0..<history.openCount {
-                encoder.append(
-                    UnsafeBufferPointer(rebasing: cells[history.openLine(line)]), flags: history.flags[line], styles: styles,
-                    clusters: clusters, links: links)
-            }
+        for index in 0..<history.openCount {
+            let line = history.openLine(index)
+            encoder.append(line.cells, flags: line.flags, styles: styles, clusters: clusters, links: links)
         }
     }
 
@@ -189,7 +215,7 @@ extension Core {
         var line = history.openCount - 1
         let firstOpen = history.pages.isEmpty ? history.skipped : 0
         while texts.count < wanted && line >= firstOpen {
-            history.cells.withUnsafeBufferPointer { texts.append(text(UnsafeBufferPointer(rebasing: $0[history.openLine(line)]))) }
+            texts.append(text(history.openLine(line).cells))
             line -= 1
         }
         for page in history.pages.reversed() where texts.count < wanted {

@@ -1,65 +1,91 @@
 /// Styles by number. Entry 0 is the plain style.
-struct StyleTable {
-    private(set) var styles: [TextStyle] = [.plain]
-    private var slots: [Int32]
+struct StyleTable: ~Copyable {
+    private var entries: UnsafeMutablePointer<TextStyle>
+    private var capacity = 64
+    private(set) var count = 1
+    /// Open addressing; -1 is free. Always at least twice as many slots as entries.
+    private var slots: UnsafeMutablePointer<Int32>
+    private var mask = 127
     /// Past this many entries the owner should collect the unused ones.
     var collectAt = 4096
 
-    init() { slots = Array(repeating: -1, count: 64); insert(0) }
-
-    var isFull: Bool { styles.count >= Cell.maximumStyles }
-    var shouldCollect: Bool { styles.count >= collectAt }
-
-    subscript(_ number: Int) -> TextStyle { styles[number] }
-
-    private static func hash(_ style: TextStyle) -> Int {
-        var h = style.low &* 0x9E37_79B9_7F4A_7C15
-        h ^= h >> 29
-        h = (h &+ style.high) &* 0xBF58_476D_1CE4_E5B9
-        return Int(truncatingIfNeeded: (h ^ h >> 32) >> 1)
+    init() {
+        entries = .allocate(capacity: 64)
+        entries[0] = .plain
+        slots = .allocate(capacity: 128)
+        slots.initialize(repeating: -1, count: 128)
+        insert(0)
     }
 
-    private mutating func insert(_ number: Int) {
-        let mask = slots.count - 1
-        var slot = StyleTable.hash(styles[number]) & mask
+    deinit {
+        entries.deallocate()
+        slots.deallocate()
+    }
+
+    var isFull: Bool { count >= Cell.maximumStyles }
+    var shouldCollect: Bool { count >= collectAt }
+
+    subscript(_ number: Int) -> TextStyle {
+        precondition(number < count, "a cell names a style that is not there")
+        return entries[number]
+    }
+
+    @inline(__always)
+    private static func hash(_ style: TextStyle) -> Int {
+        var h = (style.low ^ (style.high &<< 17)) &* 0x9E37_79B9_7F4A_7C15
+        h = (h ^ h >> 29 &+ style.high) &* 0xBF58_476D_1CE4_E5B9
+        return Int(truncatingIfNeeded: h >> 33)
+    }
+
+    private func insert(_ number: Int) {
+        var slot = StyleTable.hash(entries[number]) & mask
         while slots[slot] >= 0 { slot = (slot + 1) & mask }
-        slots[slot] = Int32(number)
+        slots[slot] = Int32(truncatingIfNeeded: number)
     }
 
     /// The number of a style, given a new one when it has none; 0 when the table is full.
     mutating func number(of style: TextStyle) -> Int {
-        let mask = slots.count - 1
         var slot = StyleTable.hash(style) & mask
         while slots[slot] >= 0 {
             let number = Int(slots[slot])
-            if styles[number] == style { return number }
+            if entries[number] == style { return number }
             slot = (slot + 1) & mask
         }
         if isFull { return 0 }
-        styles.append(style)
-        if styles.count * 2 > slots.count {
-            slots = Array(repeating: -1, count: slots.count * 2)
-            for number in styles.indices { insert(number) }
-        } else {
-            slots[slot] = Int32(styles.count - 1)
-        }
-        return styles.count - 1
+        if count == capacity { grow(to: capacity * 2) }
+        entries[count] = style
+        count += 1
+        insert(count - 1)
+        return count - 1
+    }
+
+    private mutating func grow(to size: Int) {
+        let larger = UnsafeMutablePointer<TextStyle>.allocate(capacity: size)
+        larger.update(from: entries, count: count)
+        entries.deallocate()
+        entries = larger
+        capacity = size
+        slots.deallocate()
+        slots = .allocate(capacity: size * 2)
+        slots.initialize(repeating: -1, count: size * 2)
+        mask = size * 2 - 1
+        for number in 0..<count { insert(number) }
     }
 
     /// Keeps the marked entries; answers the new number of every old one.
     mutating func collect(used: [Bool]) -> [UInt32] {
-        var renumbered = [UInt32](repeating: 0, count: styles.count)
-        var kept: [TextStyle] = [.plain]
-        for number in 1..<max(1, styles.count) where used[number] {
-            renumbered[number] = UInt32(kept.count)
-            kept.append(styles[number])
+        var renumbered = [UInt32](repeating: 0, count: count)
+        var kept = 1
+        for number in 1..<max(1, count) where used[number] {
+            renumbered[number] = UInt32(kept)
+            entries[kept] = entries[number]
+            kept += 1
         }
-        styles = kept
+        count = kept
         var size = 64
-        while size < styles.count * 2 { size *= 2 }
-        slots = Array(repeating: -1, count: size)
-        for number in styles.indices { insert(number) }
-        collectAt = min(Cell.maximumStyles, max(4096, styles.count * 2))
+        while size < count { size *= 2 }
+        grow(to: size)
+        collectAt = min(Cell.maximumStyles, max(4096, count * 2))
         return renumbered
     }
 }

@@ -47,7 +47,13 @@ extension Core {
             } else if byte < 0x20 {
                 at += 1
                 if byte == 0x1B {
-                    enterEscape()
+                    if at < end && at.pointee == UInt8(ascii: "[") {
+                        enterParameters(.csiEntry)
+                        at = simpleSequence(at + 1, end)
+                        if state == .ground { continue }
+                    } else {
+                        enterEscape()
+                    }
                     return at
                 }
                 execute(byte)
@@ -198,6 +204,44 @@ extension Core {
         guard index < min(parameterCount, Core.maximumParameters) else { return missing }
         let value = Int(parameters[index])
         return value == 0 ? missing : value
+    }
+
+    /// A whole control sequence of digits and semicolons, as nearly all are; anything else is left to `controlSequence`.
+    @inline(__always)
+    private mutating func simpleSequence(_ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> UnsafePointer<UInt8> {
+        var at = start
+        var count = 0
+        var value: Int32 = 0
+        var marker: UInt8 = 0
+        if at < end && at.pointee >= 0x3C && at.pointee <= 0x3F {
+            marker = at.pointee
+            at += 1
+        }
+        let first = at
+        while at < end {
+            let byte = at.pointee
+            if byte >= 0x30 && byte <= 0x39 {
+                value = min(value &* 10 &+ Int32(byte & 0x0F), 99_999)
+            } else if byte == 0x3B && count < Core.maximumParameters - 1 {
+                parameters[count] = value
+                count += 1
+                value = 0
+            } else if byte >= 0x40 && byte <= 0x7E {
+                if at > first {
+                    parameters[count] = value
+                    count += 1
+                }
+                parameterCount = count
+                prefix = marker
+                state = .ground
+                dispatchControlSequence(byte)
+                return at + 1
+            } else {
+                break
+            }
+            at += 1
+        }
+        return start
     }
 
     private mutating func controlSequence(_ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> UnsafePointer<UInt8> {

@@ -7,19 +7,23 @@ struct RowEncoder {
     private(set) var rows = ByteWriter()
     private(set) var styles: [TextStyle] = []
     private(set) var links: [TextLink] = []
-    private var styleNumbers: [Int: Int] = [:]
+    /// By number in the terminal's table; -1 has none here yet.
+    private var styleNumbers: [Int32] = []
     private var linkNumbers: [Int: Int] = [:]
     private var lastStyle = -1
     private var lastStyleNumber = 0
 
-    mutating func style(_ number: Int, _ table: StyleTable) -> Int {
+    mutating func style(_ number: Int, _ table: borrowing StyleTable) -> Int {
         if number == lastStyle { return lastStyleNumber }
         lastStyle = number
-        if let known = styleNumbers[number] {
-            lastStyleNumber = known
+        if number >= styleNumbers.count {
+            styleNumbers.append(contentsOf: repeatElement(-1, count: max(number + 1, 64) - styleNumbers.count))
+        }
+        if styleNumbers[number] >= 0 {
+            lastStyleNumber = Int(styleNumbers[number])
         } else {
             lastStyleNumber = styles.count
-            styleNumbers[number] = styles.count
+            styleNumbers[number] = Int32(truncatingIfNeeded: styles.count)
             styles.append(table[number])
         }
         return lastStyleNumber
@@ -35,7 +39,7 @@ struct RowEncoder {
     }
 
     mutating func append(
-        _ cells: UnsafeBufferPointer<UInt64>, flags: UInt8, styles: StyleTable, clusters: InternTable<[UInt32]>, links: InternTable<TextLink>
+        _ cells: UnsafeBufferPointer<UInt64>, flags: UInt8, styles: borrowing StyleTable, clusters: InternTable<[UInt32]>, links: InternTable<TextLink>
     ) {
         var used = cells.count
         while used > 0 && cells[used - 1] == 0 { used -= 1 }
@@ -54,7 +58,9 @@ struct RowEncoder {
                 return
             }
         }
-        var body = ByteWriter()
+        // The number of runs is patched in: one byte, or a longer number pushes the row on.
+        let start = rows.bytes.count
+        rows.byte(0)
         var runs = 0
         var index = 0
         while index < used {
@@ -68,10 +74,10 @@ struct RowEncoder {
                 var end = index + 1
                 while end < used && cells[end] == cell.raw { end += 1 }
                 if end - index >= 4 {
-                    body.number(header | 1)
-                    if link > 0 { body.number(link) }
-                    body.number(end - index)
-                    body.utf8(cell.scalar)
+                    rows.number(header | 1)
+                    if link > 0 { rows.number(link) }
+                    rows.number(end - index)
+                    rows.utf8(cell.scalar)
                     index = end
                     continue
                 }
@@ -82,31 +88,36 @@ struct RowEncoder {
                     if end + 3 < used && cells[end + 1] == raw && cells[end + 2] == raw && cells[end + 3] == raw { break }
                     end += 1
                 }
-                body.number(header)
-                if link > 0 { body.number(link) }
-                body.number(end - index)
-                for column in index..<end { body.utf8(Cell(raw: cells[column]).scalar) }
+                rows.number(header)
+                if link > 0 { rows.number(link) }
+                rows.number(end - index)
+                for column in index..<end { rows.utf8(Cell(raw: cells[column]).scalar) }
                 index = end
             } else if cell.isHead && !cell.isCluster && index + 1 < used && cells[index + 1] == pen | Cell.wideTail {
                 var end = index + 2
                 while end + 1 < used && cells[end] & ~Cell.scalarMask == pen | Cell.wideHead && cells[end + 1] == pen | Cell.wideTail { end += 2 }
-                body.number(header | 2)
-                if link > 0 { body.number(link) }
-                body.number((end - index) / 2)
-                for column in stride(from: index, to: end, by: 2) { body.utf8(Cell(raw: cells[column]).scalar) }
+                rows.number(header | 2)
+                if link > 0 { rows.number(link) }
+                rows.number((end - index) / 2)
+                for column in stride(from: index, to: end, by: 2) { rows.utf8(Cell(raw: cells[column]).scalar) }
                 index = end
             } else {
-                body.number(header | 3)
-                if link > 0 { body.number(link) }
-                body.byte(UInt8(truncatingIfNeeded: (cell.raw & Cell.kindMask) >> 22) | (cell.isCluster ? 4 : 0))
+                rows.number(header | 3)
+                if link > 0 { rows.number(link) }
+                rows.byte(UInt8(truncatingIfNeeded: (cell.raw & Cell.kindMask) >> 22) | (cell.isCluster ? 4 : 0))
                 let scalars = cell.isCluster ? clusters[Int(cell.scalar)] : [cell.scalar]
-                body.number(scalars.count)
-                for scalar in scalars { body.utf8(scalar) }
+                rows.number(scalars.count)
+                for scalar in scalars { rows.utf8(scalar) }
                 index += 1
             }
         }
-        rows.number(runs)
-        rows.bytes.append(contentsOf: body.bytes)
+        if runs < 0x80 {
+            rows.bytes[start] = UInt8(truncatingIfNeeded: runs)
+        } else {
+            var longer = ByteWriter()
+            longer.number(runs)
+            rows.bytes.replaceSubrange(start...start, with: longer.bytes)
+        }
     }
 
     func writeTables(_ writer: inout ByteWriter) {

@@ -1,0 +1,74 @@
+// engine-bench [--ours] [FILE.cast[.zst]…]: MB/s of the engine and of libvterm on the same bytes, one after the other in one run.
+internal import CVTerm
+internal import Foundation
+internal import Terminal
+
+@main enum Main {
+    static func main() throws {
+        // For profiling: without libvterm.
+        let oursOnly = CommandLine.arguments.contains("--ours")
+        let files = CommandLine.arguments.dropFirst().filter { !$0.hasPrefix("--") }
+        var streams = [Streams.plainLog(), Streams.colorLog(), Streams.repaint()]
+        for file in files { streams.append(try Streams.cast(file)) }
+        print(pad("stream", 40), pad("KB", 8), pad("ours MB/s", 10), pad("libvterm", 10), "ratio")
+        for stream in streams where !stream.bytes.isEmpty {
+            let ours = measure(stream) { engine(stream, $0) }
+            let theirs = oursOnly ? 0 : measure(stream) { libvterm(stream, $0) }
+            print(
+                pad(stream.name, 40), pad("\(stream.bytes.count / 1000)", 8), pad(String(format: "%.0f", ours), 10),
+                pad(String(format: "%.1f", theirs), 10), String(format: "%.1f×", ours / theirs))
+        }
+    }
+
+    static func pad(_ text: String, _ width: Int) -> String { text.padding(toLength: width, withPad: " ", startingAt: 0) }
+
+    /// MB/s of the best of five runs, each long enough to measure.
+    static func measure(_ stream: Stream, _ run: (Int) -> Void) -> Double {
+        let times = max(1, 8_000_000 / stream.bytes.count)
+        var best = Double.infinity
+        for _ in 0..<5 {
+            let start = ContinuousClock.now
+            run(times)
+            let spent = start.duration(to: .now)
+            best = min(best, Double(spent.components.attoseconds) / 1e18 + Double(spent.components.seconds))
+            if best > 2 { break }
+        }
+        return Double(times * stream.bytes.count) / best / 1e6
+    }
+
+    static func engine(_ stream: Stream, _ times: Int) {
+        let terminal = Terminal(columns: stream.columns, rows: stream.rows)
+        stream.bytes.withUnsafeBytes { bytes in
+            for _ in 0..<times {
+                // In pieces as a PTY gives them.
+                var at = 0
+                while at < bytes.count {
+                    let end = min(at + 16_384, bytes.count)
+                    terminal.feed(UnsafeRawBufferPointer(rebasing: bytes[at..<end]))
+                    at = end
+                }
+                _ = terminal.takeReplies()
+                _ = terminal.takeEvents()
+            }
+        }
+    }
+
+    static func libvterm(_ stream: Stream, _ times: Int) {
+        guard let terminal = vterm_new(Int32(stream.rows), Int32(stream.columns)) else { return }
+        defer { vterm_free(terminal) }
+        vterm_set_utf8(terminal, 1)
+        let screen = vterm_obtain_screen(terminal)
+        vterm_screen_enable_altscreen(screen, 1)
+        vterm_screen_reset(screen, 1)
+        stream.bytes.withUnsafeBytes { bytes in
+            for _ in 0..<times {
+                var at = 0
+                while at < bytes.count {
+                    let count = min(16_384, bytes.count - at)
+                    vterm_input_write(terminal, bytes.baseAddress?.advanced(by: at).assumingMemoryBound(to: CChar.self), count)
+                    at += count
+                }
+            }
+        }
+    }
+}
