@@ -105,7 +105,7 @@ let package = Package(
         library("Database", "Shared/Database", ["CLibPQ", logging]),
         library("Sharding", "Shared/Sharding", ["Contract", "Bus", logging]),
         library("ServiceKit", "Shared/ServiceKit", ["Bus", "Contract", hummingbird, lifecycle, unixSignals, logging, metrics, coreMetrics]),
-        library("TestSupport", "Shared/TestSupport", ["Bus", "Contract", "Database"]),
+        library("TestSupport", "Shared/TestSupport", ["Bus", "Contract", "Database", logging]),
 
         // The shim: one process per pod. No Foundation networking, no HTTP, small.
         library("ShimCore", "Services/runner/Shim", ["CPty", "Terminal", "Contract", "Bus", "Compression", logging]),
@@ -135,7 +135,7 @@ let package = Package(
         tests("Contract", ["Contract"]),
         tests("Asciicast", ["Asciicast"]),
         tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract"]),
-        tests("Database", ["Database", "TestSupport"]),
+        tests("Database", ["Database", "TestSupport", "Digest", "Compression", logging]),
         tests("ServiceKit", ["ServiceKit", "TestSupport", coreMetrics, httpTypes, hummingbirdCore, logging]),
         tests("Runner", ["RunnerServer", "ShimCore", "CPty", "TestSupport", "Contract", "Bus", "Terminal"]),
         tests("Recorder", ["RecorderServer", "RecorderClient", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
