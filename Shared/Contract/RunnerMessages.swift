@@ -8,6 +8,12 @@ public struct StartPod: Sendable, Codable {
     public var worktreePath: String?
     public var sessionID: String?
 
+    enum CodingKeys: String, CodingKey {
+        case pod, name, spec, resumedFrom, worktreePath
+        // "session_id" comes back from JSON as this.
+        case sessionID = "sessionId"
+    }
+
     public init(
         pod: PodID, name: String, spec: PodSpec, resumedFrom: PodID? = nil, worktreePath: String? = nil, sessionID: String? = nil
     ) {
@@ -30,6 +36,12 @@ public struct Started: Sendable, Codable {
     public var sessionID: String?
     /// The argv that really runs.
     public var argv: [String]
+
+    enum CodingKeys: String, CodingKey {
+        case pid, cwd, agent, worktreePath, argv
+        // "session_id" comes back from JSON as this.
+        case sessionID = "sessionId"
+    }
 
     public init(pid: Int32, cwd: String, agent: String?, worktreePath: String?, sessionID: String?, argv: [String]) {
         self.pid = pid
