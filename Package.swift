@@ -139,7 +139,7 @@ let package = Package(
         tests("ServiceKit", ["ServiceKit", "TestSupport", coreMetrics, httpTypes, hummingbirdCore, logging]),
         tests("Runner", ["RunnerServer", "ShimCore", "CPty", "TestSupport", "Contract", "Bus", "Terminal"]),
         tests("Recorder", ["RecorderServer", "RecorderClient", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
-        tests("Registry", ["RegistryServer", "RegistryClient", "TestSupport", "Contract", "Bus", "Database"]),
+        tests("Registry", ["RegistryServer", "RegistryClient", "TestSupport", "Contract", "Bus", "Database", logging]),
         tests("Relay", ["RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Terminal"]),
         tests("API", ["APIServer", "APIClient", "TestSupport", "Contract", "Bus", "Terminal"]),
         tests("CommandLine", ["LocalStack", "Inspect", "Contract", "TestSupport"]),

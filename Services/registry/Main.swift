@@ -1,4 +1,32 @@
+internal import Bus
+internal import Database
+internal import RegistryServer
+internal import ServiceKit
+
 @main
 enum Main {
-    static func main() {}
+    static func main() async {
+        await ServiceProgram.run("registry") { context in
+            let address = try context.configuration.requireDatabaseURL()
+            let pool = DatabasePool(.init(address: address, applicationName: "switchback-registry"), logger: context.logger)
+            try await pool.waitUntilReachable(timeout: .seconds(30))
+            context.health.register("database") {
+                do {
+                    try await pool.withConnection { _ = try $0.query("SELECT 1") }
+                    return nil
+                } catch {
+                    return "\(error)"
+                }
+            }
+            let bus = try await context.connect()
+            let server = try await RegistryServer.start(bus: bus, pool: pool, logger: context.logger)
+            return [
+                Running {
+                    await server.stop()
+                    await bus.close()
+                    pool.close()
+                }
+            ]
+        }
+    }
 }

@@ -110,6 +110,14 @@ struct PodStateTests {
         #expect(after([(.control(start, seq: 1), 1), (.control(.exit(.lost(reason: "host died")), seq: 2), 2)]).lifecycle == .lost)
     }
 
+    @Test("A start that comes after the exit adds what it knows and does not revive the pod")
+    func startAfterExit() {
+        let state = after([(.control(.exit(.code(0)), seq: 9), 5), (.control(start, seq: 1), 1)])
+        #expect(state.lifecycle == .exited)
+        #expect(state.started == at(1))
+        #expect(state.pid == 7)
+    }
+
     @Test("An unknown kind of control frame changes nothing that is shown")
     func unknownKind() {
         let running = after([(.control(start, seq: 1), 1)])

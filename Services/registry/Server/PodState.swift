@@ -26,6 +26,13 @@ struct PodState: Codable, Equatable, Sendable {
     /// When the recorder said that it has all of a pod; may come before the exit's control frame does.
     var recordComplete: Timestamp?
 
+    enum CodingKeys: String, CodingKey {
+        case lifecycle, reason, exit, pid, started, exited, ended, columns, rows, runner, agent, cwd, worktreePath, resumedBy, controlSeq
+        case recordComplete
+        // "session_id" comes back from JSON as this.
+        case sessionID = "sessionId"
+    }
+
     init(columns: Int, rows: Int, runner: String?, agent: String?) {
         self.columns = columns
         self.rows = rows
@@ -80,7 +87,10 @@ extension PodState {
             next.exit = .lost(reason: reason)
             next.exited = time
         case .control(let control, let seq):
-            guard seq > controlSeq else { return [] }
+            guard seq > controlSeq else {
+                guard seq < controlSeq, case .start(let start) = control else { return [] }
+                return learningLate(start, at: time)
+            }
             next.controlSeq = seq
             next.obey(control, at: time)
             if next.recordComplete != nil && next.exited != nil && next.lifecycle != .ended { return next.ending(after: time, from: self) }
@@ -96,6 +106,18 @@ extension PodState {
         }
         guard next != self else { return [] }
         return [PodChange(time: time, state: next, what: Self.word(from: self, to: next))]
+    }
+
+    /// A start that arrives after later frames, as it can when several registries share the work: only what no later
+    /// frame says is taken from it.
+    private func learningLate(_ start: Control.Start, at time: Timestamp) -> [PodChange] {
+        var next = self
+        next.pid = start.pid ?? pid
+        next.cwd = cwd ?? start.cwd
+        next.agent = agent ?? start.agent
+        next.started = time
+        guard next != self else { return [] }
+        return [PodChange(time: time, state: next, what: "changed")]
     }
 
     /// A start that failed, as far as anybody knew.

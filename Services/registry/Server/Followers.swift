@@ -1,0 +1,139 @@
+internal import Bus
+internal import Contract
+internal import Database
+internal import Logging
+internal import Synchronization
+
+/// Follows what shims, the recorder and the detector say, and keeps it. Messages are handled in batches, one batch at a time,
+/// and acknowledged when they are kept; what cannot be kept now waits.
+final class Followers: Sendable {
+    private struct Waiting {
+        var controls: [StreamMessage] = []
+        var completions: [StreamMessage] = []
+        var statuses: [PodID: PodStatus] = [:]
+        var isWorking = false
+        var isStopped = false
+    }
+
+    private let service: RegistryService
+    private let sender: EventSender
+    private let logger: Logger
+    private let waiting = Mutex(Waiting())
+    private let consumers = Mutex<[PullConsumer]>([])
+    private let subscriptions = Mutex<[BusSubscription]>([])
+
+    init(service: RegistryService, sender: EventSender, logger: Logger) {
+        self.service = service
+        self.sender = sender
+        self.logger = logger
+    }
+
+    func open(on bus: BusConnection) async throws {
+        let logger = logger
+        func follow(_ stream: String, _ filter: String, _ durable: String, _ take: @escaping @Sendable (inout Waiting, StreamMessage) -> Void) async throws {
+            let consumer = try await PullConsumer.start(
+                bus,
+                .init(
+                    stream: stream, filter: filter, ack: .explicit(durable: durable, wait: .seconds(30), maxPending: 2000), batch: 256),
+                onTrouble: { logger.info("following anew", metadata: ["subject": "\(filter)", "reason": "\($0)"]) },
+                handler: { [weak self] message in self?.take { take(&$0, message) } })
+            consumers.withLock { $0.append(consumer) }
+        }
+        try await follow(Streams.terminals, Subjects.allControl, "registry-control") { $0.controls.append($1) }
+        try await follow(Streams.events, "event.recording.*.complete", "registry-recorded") { $0.completions.append($1) }
+        let statuses = try bus.subscribe(Subjects.allStatus, queue: "registry") { [weak self] message in
+            guard let pod = PodID(message.subject.dropFirst("status.".count)),
+                let status = try? JSON.decode(PodStatus.self, from: message.payload)
+            else { return }
+            self?.take { $0.statuses[pod] = status }
+        }
+        subscriptions.withLock { $0.append(statuses) }
+    }
+
+    /// Stops taking and waits for the batch in work; what was not kept is delivered again to the next registry.
+    func close() async {
+        for subscription in subscriptions.withLock({ $0 }) { subscription.unsubscribe() }
+        for consumer in consumers.withLock({ $0 }) { await consumer.stop() }
+        waiting.withLock { $0.isStopped = true }
+        for _ in 0..<150 where waiting.withLock({ $0.isWorking }) { try? await Task.sleep(for: .milliseconds(10)) }
+    }
+
+    // MARK: - Work
+
+    private func take(_ put: (inout Waiting) -> Void) {
+        let begins = waiting.withLock { waiting in
+            put(&waiting)
+            defer { waiting.isWorking = true }
+            return !waiting.isWorking && !waiting.isStopped
+        }
+        if begins { Task { await work() } }
+    }
+
+    private func work() async {
+        var pause = Duration.milliseconds(100)
+        while true {
+            let batch: Waiting? = waiting.withLock { waiting in
+                if waiting.isStopped || (waiting.controls.isEmpty && waiting.completions.isEmpty && waiting.statuses.isEmpty) {
+                    waiting.isWorking = false
+                    return nil
+                }
+                defer {
+                    waiting.controls = []
+                    waiting.completions = []
+                    waiting.statuses = [:]
+                }
+                return waiting
+            }
+            guard let batch else { return }
+            while true {
+                do {
+                    try await keep(batch)
+                    pause = .milliseconds(100)
+                    break
+                } catch {
+                    if waiting.withLock({ $0.isStopped }) {
+                        waiting.withLock { $0.isWorking = false }
+                        return
+                    }
+                    logger.warning("cannot keep what pods said; trying again", metadata: ["reason": "\(error)"])
+                    try? await Task.sleep(for: pause)
+                    pause = min(pause * 2, .seconds(5))
+                }
+            }
+        }
+    }
+
+    private func keep(_ batch: Waiting) async throws {
+        var facts: [(pod: PodID, fact: PodFact, time: Timestamp)] = []
+        var starts: [PodID: (start: Control.Start, time: Timestamp)] = [:]
+        for message in batch.controls {
+            guard let frame = Frame(subject: message.subject, header: { message.message.header($0) }, payload: message.message.payload),
+                let control = try? JSON.decode(Control.self, from: frame.bytes)
+            else {
+                logger.warning("a control frame is garbled and is passed over", metadata: ["subject": "\(message.subject)"])
+                continue
+            }
+            if case .start(let start) = control { starts[frame.pod] = (start, frame.time) }
+            facts.append((frame.pod, .control(control, seq: frame.seq), frame.time))
+        }
+        for message in batch.completions {
+            let tokens = message.subject.split(separator: ".")
+            guard tokens.count == 4, let pod = PodID(tokens[2]) else { continue }
+            facts.append((pod, .recordComplete, service.now()))
+        }
+        let unknown = try await service.store.learn(facts)
+        if !unknown.isEmpty {
+            for pod in unknown {
+                guard let (start, time) = starts[pod] else { continue }
+                logger.notice("a pod runs that the registry did not know", metadata: ["pod": "\(pod)"])
+                try await service.adopt(pod, start, at: time)
+            }
+            try await service.store.learn(facts.filter { unknown.contains($0.pod) })
+        }
+        for (pod, status) in batch.statuses { try await service.store.learn(status, of: pod) }
+        let (controls, recorded) = consumers.withLock { ($0.first, $0.last) }
+        for message in batch.controls { controls?.ack(message) }
+        for message in batch.completions { recorded?.ack(message) }
+        await sender.wake()
+    }
+}

@@ -1,0 +1,65 @@
+public import Bus
+internal import Contract
+public import Database
+public import Logging
+
+/// The registry in one piece: what `Main.swift` and tests start.
+public final class RegistryServer: Sendable {
+    private let endpoints: RegistryEndpoints
+    private let followers: Followers
+    private let sender: EventSender
+    private let watch: Task<Void, Never>
+
+    /// Brings the schema up to date, makes the streams that are missing, and answers.
+    /// - Throws: when the database or the bus cannot be used.
+    public static func start(bus: BusConnection, pool: DatabasePool, logger: Logger) async throws -> RegistryServer {
+        let store = RegistryStore(pool: pool)
+        try await store.migrate()
+        try await JetStream(bus).ensureStreams()
+        let sender = EventSender(store: store, bus: bus, logger: logger)
+        let service = RegistryService(store: store, runners: BusRunnerCalls(bus: bus))
+        let followers = Followers(service: service, sender: sender, logger: logger)
+        let endpoints = RegistryEndpoints(service: service, sender: sender)
+        try await followers.open(on: bus)
+        try endpoints.open(on: bus)
+        await sender.wake()
+        return RegistryServer(endpoints, followers, sender, watch: watch(store, bus, sender, logger))
+    }
+
+    private init(_ endpoints: RegistryEndpoints, _ followers: Followers, _ sender: EventSender, watch: Task<Void, Never>) {
+        self.endpoints = endpoints
+        self.followers = followers
+        self.sender = sender
+        self.watch = watch
+    }
+
+    /// Stops answering, keeps what is at hand, leaves the rest to whoever starts next.
+    public func stop() async {
+        watch.cancel()
+        endpoints.close()
+        await followers.close()
+        await sender.stop()
+    }
+
+    /// Marks runners whose beats are missing. After a time in which beats could not reach us, runners first get the chance to beat.
+    private static func watch(_ store: RegistryStore, _ bus: BusConnection, _ sender: EventSender, _ logger: Logger) -> Task<Void, Never> {
+        Task {
+            let grace = Duration.microseconds(RegistryStore.offlineAfterMicroseconds + 1_000_000)
+            var from = ContinuousClock.now + grace
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(1))
+                if !bus.isConnected { from = .now + grace }
+                guard ContinuousClock.now >= from else { continue }
+                do {
+                    let names = try await store.markOffline(now: .now())
+                    if !names.isEmpty {
+                        logger.warning("runners are offline", metadata: ["runners": "\(names.joined(separator: ", "))"])
+                        await sender.wake()
+                    }
+                } catch {
+                    from = .now + grace
+                }
+            }
+        }
+    }
+}
