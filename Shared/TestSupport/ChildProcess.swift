@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 #if canImport(Glibc)
 internal import Glibc
 #else
@@ -6,16 +7,16 @@ internal import Darwin
 internal import Synchronization
 
 /// A program that a test starts and must not leave behind.
-final class ChildProcess: Sendable {
-    let pid: Int32
+public final class ChildProcess: Sendable {
+    public let pid: Int32
 
     private static let running = Mutex<Set<Int32>>([])
     private static let killAtExit: Void = {
         atexit { for pid in ChildProcess.running.withLock({ $0 }) { kill(pid, SIGKILL) } }
     }()
 
-    /// Starts `argv`, found in PATH; output goes to the file `log`.
-    init(_ argv: [String], log: String) throws(TestSupportError) {
+    /// Starts `argv`, found in PATH; output goes to the file `log`. `environment` is added to this process's own.
+    public init(_ argv: [String], environment: [String: String] = [:], log: String) throws(TestSupportError) {
         _ = Self.killAtExit
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -29,8 +30,12 @@ final class ChildProcess: Sendable {
         var pointers = argv.map { strdup($0) }
         pointers.append(nil)
         defer { for pointer in pointers { free(pointer) } }
+        let merged = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        var variables = merged.map { strdup("\($0.key)=\($0.value)") }
+        variables.append(nil)
+        defer { for variable in variables { free(variable) } }
         var pid: pid_t = 0
-        let result = posix_spawnp(&pid, argv[0], &actions, &attributes, pointers, environ)
+        let result = posix_spawnp(&pid, argv[0], &actions, &attributes, pointers, variables)
         guard result == 0 else {
             throw TestSupportError("cannot start \(argv[0]): \(String(cString: strerror(result)))")
         }
@@ -40,7 +45,7 @@ final class ChildProcess: Sendable {
     }
 
     /// Sends `signal` and takes the exit status. Blocks at most about `seconds`, then kills.
-    func end(_ signal: Int32, seconds: Int = 5) {
+    public func end(_ signal: Int32, seconds: Int = 5) {
         guard Self.running.withLock({ $0.remove(pid) }) != nil else { return }
         kill(pid, signal)
         var status: Int32 = 0
@@ -52,7 +57,8 @@ final class ChildProcess: Sendable {
         waitpid(pid, &status, 0)
     }
 
-    func send(_ signal: Int32) { kill(pid, signal) }
+    /// Sends `signal`.
+    public func send(_ signal: Int32) { kill(pid, signal) }
 }
 
 /// What a test's own surroundings could not do.

@@ -1,0 +1,127 @@
+import Bus
+import Contract
+import Foundation
+import Synchronization
+import TestSupport
+
+/// The whole stack as processes of its own, without the local stack's supervisor, so that a test can kill and start each part.
+final class Stack: Sendable {
+    /// The parts that are programs of ours, in the order in which they start.
+    enum Part: String, CaseIterable {
+        case registry, recorder, relay, api, runner
+    }
+
+    let nats: NATSServer
+    let postgres: TestPostgres
+    let directory: String
+    let bus: BusConnection
+    let apiURL: String
+    let token = "test-admin-token"
+    let viewerToken = "test-viewer-token"
+    private let databaseURL: String
+    private let apiListen: String
+    private let programs: String
+    private let running = Mutex<[Part: ChildProcess]>([:])
+
+    static let person = Author(kind: .person, id: "test")
+
+    /// Starts everything and waits until each part is ready.
+    static func start(_ parts: [Part] = Part.allCases) async throws -> Stack {
+        let stack = try await Stack()
+        for part in parts { try await stack.start(part) }
+        return stack
+    }
+
+    private init() async throws {
+        nats = try await NATSServer.start()
+        postgres = try await TestPostgres.start()
+        databaseURL = try await postgres.makeDatabase()
+        directory = FileManager.default.temporaryDirectory.path + "/switchback-e2e-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: directory + "/runner", withIntermediateDirectories: true)
+        try Data("\(token) admin test\n\(viewerToken) viewer watcher\n".utf8).write(to: URL(filePath: directory + "/tokens"))
+        // Programs stand beside the test bundle.
+        programs =
+            ProcessInfo.processInfo.environment["SWITCHBACK_BIN"]
+            ?? URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().path
+        let port = try freePort()
+        apiListen = "127.0.0.1:\(port)"
+        apiURL = "http://127.0.0.1:\(port)"
+        bus = try await nats.connect(name: "end-to-end")
+    }
+
+    deinit {
+        for process in running.withLock({ $0.values }) { process.end(SIGKILL) }
+        Self.killShims(under: directory)
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    func log(_ part: Part) -> String { "\(directory)/\(part.rawValue).log" }
+
+    /// Starts a part and waits until it says that it is ready.
+    func start(_ part: Part) async throws {
+        let log = log(part)
+        let before = (try? String(contentsOfFile: log, encoding: .utf8))?.utf8.count ?? 0
+        let environment = [
+            "SWITCHBACK_NATS_URL": nats.url,
+            "SWITCHBACK_DATABASE_URL": databaseURL,
+            "SWITCHBACK_HTTP": "127.0.0.1:0",
+            "SWITCHBACK_INSTANCE": "\(part.rawValue)-test",
+            "SWITCHBACK_API_LISTEN": apiListen,
+            "SWITCHBACK_TOKENS": directory + "/tokens",
+            "SWITCHBACK_RUNNER_DIR": directory + "/runner",
+            "SWITCHBACK_RUNNER_NAME": "local",
+            "SWITCHBACK_SHIM": programs + "/switchback-shim",
+        ]
+        let process = try ChildProcess(["\(programs)/switchback-\(part.rawValue)"], environment: environment, log: log)
+        running.withLock { $0[part] = process }
+        try await eventually(within: .seconds(30), "\(part) was not ready; its log: \(tail(log))") { () -> Bool? in
+            let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+            return text.utf8.dropFirst(before).split(separator: UInt8(ascii: "\n")).contains {
+                String(decoding: $0, as: UTF8.self).contains("\"message\":\"ready\"")
+            } ? true : nil
+        }
+    }
+
+    /// Kills a part at once, as a crash would.
+    func kill9(_ part: Part) {
+        running.withLock { $0.removeValue(forKey: part) }?.end(SIGKILL)
+    }
+
+    /// Asks a part to stop. Gives the seconds it took.
+    func stop(_ part: Part) -> Duration {
+        let start = ContinuousClock.now
+        running.withLock { $0.removeValue(forKey: part) }?.end(SIGTERM)
+        return ContinuousClock.now - start
+    }
+
+    func pid(_ part: Part) -> Int32? { running.withLock { $0[part]?.pid } }
+
+    private static func killShims(under directory: String) {
+        for entry in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+            guard let pid = Int32(entry), let line = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline"),
+                String(decoding: line, as: UTF8.self).contains(directory)
+            else { continue }
+            kill(pid, SIGKILL)
+        }
+    }
+}
+
+/// The end of a log, for a failure's message.
+func tail(_ file: String) -> String {
+    String(((try? String(contentsOfFile: file, encoding: .utf8)) ?? "no \(file)").suffix(1500))
+}
+
+/// A port that was free a moment ago.
+func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) == 0 && getsockname(descriptor, $0, &size) == 0 }
+    }
+    guard result else { throw TestSupportError("no free port") }
+    return Int(UInt16(bigEndian: address.sin_port))
+}
