@@ -143,7 +143,7 @@ let package = Package(
         tests("Relay", ["RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Terminal"]),
         tests("API", ["APIServer", "APIClient", "TestSupport", "Contract", "Bus", "Terminal"]),
         tests("CommandLine", ["LocalStack", "Inspect", "Contract", "TestSupport"]),
-        tests("EndToEnd", ["APIClient", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
+        tests("EndToEnd", ["APIClient", "Compression", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
     ]
         + service(
             "Recorder", folder: "recorder",
