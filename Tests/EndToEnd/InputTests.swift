@@ -1,5 +1,6 @@
 import Contract
 import Foundation
+import Terminal
 import TestSupport
 import Testing
 
@@ -16,7 +17,7 @@ struct InputTests {
             try await Task.sleep(for: .milliseconds(30))
         }
         let screen = try await stack.waitForScreen(pod, "done")
-        let bytes = screen.text.split(whereSeparator: \.isWhitespace).filter { $0.count == 2 }
+        let bytes = screen.text.split(whereSeparator: \.isWhitespace).map(String.init).filter { $0.count == 2 }
         #expect(bytes.filter { $0 == "1b" }.count == 10)
         #expect(bytes.count == 30)
         let inputs = try await eventually(within: .seconds(10), "the record lacks inputs") {

@@ -68,7 +68,8 @@ struct ScreenTests {
         let ended = try await stack.waitUntilEnded(pod)
         #expect(ended.exit == .code(0))
         let frames = try await stack.recorded(pod)
-        #expect(try isSame(stack.seek(pod).screen.terminal, replayed(frames, upTo: .max)))
+        let end = try await stack.seek(pod).screen
+        #expect(try isSame(end.terminal, replayed(frames, upTo: .max)))
     }
 
     @Test("A resize to the same size changes nothing; 80, 100 and 80 columns keep the content; the alternate screen gives the main one back")
