@@ -48,22 +48,25 @@ extension Core {
     private func paint(_ grid: borrowing Grid, _ out: inout String) {
         for row in 0..<rows {
             let cells = grid.row(row)
-            let used = grid.usedColumns(row)
-            let wraps = row < rows - 1 && grid.isWrapped(row)
+            var used = grid.usedColumns(row)
+            let wraps = flows(grid, row)
             var painted = Painted()
-            if grid.rowFlags(row) & RowFlags.doubleMask != 0 {
-                let flags = grid.rowFlags(row)
+            let flags = grid.rowFlags(row)
+            if flags & RowFlags.doubleMask != 0 {
                 out += "\u{1B}[\(row + 1);1H\u{1B}#\(flags & RowFlags.doubleTop != 0 ? "3" : flags & RowFlags.doubleBottom != 0 ? "4" : "6")"
+                used = min(used, max(columns / 2, 1))
             }
             guard used > 0 else { continue }
             // After a wrapped row the cursor is already where this one begins.
-            if row == 0 || !(grid.isWrapped(row - 1) && grid.usedColumns(row - 1) == columns) { out += "\u{1B}[\(row + 1);1H" }
+            if row == 0 || !flows(grid, row - 1) { out += "\u{1B}[\(row + 1);1H" }
             var column = 0
             while column < used {
                 let cell = Cell(raw: cells[column])
+                // The next row's first character does not fit here and leaves this place by itself.
+                if cell.isSpacer && wraps { break }
                 painted.set(cell, self, &out)
-                if cell.isTail || cell.isSpacer || (cell.isEmpty && !wraps) {
-                    // A cell never written to is erased, not printed; erasing keeps only the background.
+                if cell.isTail || cell.isSpacer || (cell.isEmpty && !wraps && isErased(cell)) {
+                    // A cell never written to is erased, not printed.
                     var end = column + 1
                     while end < used && Cell(raw: cells[end]).isEmpty && Cell(raw: cells[end]).pen == cell.pen { end += 1 }
                     out += "\u{1B}[\(row + 1);\(column + 1)H\u{1B}[\(end - column)X"
@@ -71,13 +74,38 @@ extension Core {
                     column = end
                     continue
                 }
-                var text = String.UnicodeScalarView()
-                appendText(cell, to: &text)
-                out += String(text)
+                out += characters(cell)
                 column += cell.isHead ? 2 : 1
             }
             painted.finish(&out)
         }
+    }
+
+    /// Looks as ECH leaves a cell: a background and nothing else.
+    private func isErased(_ cell: Cell) -> Bool {
+        var background = TextStyle.plain
+        background.background = styles[cell.style].background
+        return cell.link == 0 && !cell.isProtected && styles[cell.style] == background
+    }
+
+    /// The scalars of a cell; a control between them where they would otherwise change the width they have here.
+    private func characters(_ cell: Cell) -> String {
+        var text = String.UnicodeScalarView()
+        appendText(cell, to: &text)
+        let scalars = self.scalars(cell)
+        guard cell.isCluster, scalars.count > 1, cell.isNarrow == (ScalarClass(scalars[0]).width != 2),
+            scalars[1] == Scalars.emojiPresentation || scalars[1] == Scalars.textPresentation
+        else { return String(text) }
+        let base = text.removeFirst()
+        return String(base) + "\u{1B}[\(Core.graphicsParameters(styles[cell.style]))m" + String(text)
+    }
+
+    /// Whether printing the row to its end and going on lands in the next row.
+    private func flows(_ grid: borrowing Grid, _ row: Int) -> Bool {
+        guard row < rows - 1, grid.isWrapped(row), grid.rowFlags(row) & RowFlags.doubleMask == 0, grid.usedColumns(row) == columns,
+            grid.usedColumns(row + 1) > 0
+        else { return false }
+        return !grid[row, columns - 1].isSpacer || grid[row + 1, 0].isHead
     }
 
     /// What the other terminal's pen is.
@@ -138,9 +166,7 @@ extension Core {
         out += "\u{1B}[\(max(r, 0) + 1);\(max(c, 0) + 1)H"
         var painted = Painted()
         painted.set(cell, self, &out)
-        var text = String.UnicodeScalarView()
-        appendText(cell, to: &text)
-        out += String(text)
+        out += characters(cell)
         painted.finish(&out)
     }
 

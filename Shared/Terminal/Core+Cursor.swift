@@ -111,7 +111,10 @@ extension Core {
         updatePlainPrinting()
         row = min(saved.row, rows - 1)
         column = min(saved.column, lastColumn(row))
-        if originMode { row = min(max(row, top), bottom) }
+        if originMode {
+            row = min(max(row, top), bottom)
+            column = min(max(column, left), right)
+        }
         pendingWrap = saved.pendingWrap && column == lastColumn(row)
         joinable = false
     }

@@ -46,7 +46,6 @@ extension Core {
             right = columns - 1
             if on && hasDoubleRows {
                 for row in 0..<rows { grid.setContentFlags(row, grid.rowFlags(row) & RowFlags.wrapped) }
-                hasDoubleRows = false
             }
         case 1000: setMouse(.normal, on)
         case 1002: setMouse(.button, on)

@@ -163,7 +163,10 @@ extension Core {
         let scalars = self.scalars(grid[lastRow, lastColumn])
         guard let first = scalars.first, let last = scalars.last else { return false }
         if kind.isRegionalIndicator {
-            guard scalars.count == 1, ScalarClass(first).isRegionalIndicator else { return false }
+            // A flag takes two cells: without room for the second, the letters stay apart.
+            guard scalars.count == 1, ScalarClass(first).isRegionalIndicator, !pendingWrap, lastRow == row, column == lastColumn + 1,
+                column <= printLimit
+            else { return false }
         } else if Scalars.isSkinTone(scalar) {
             guard ScalarClass(first).isPictograph, last != Scalars.zeroWidthJoiner else { return false }
         } else {

@@ -45,7 +45,7 @@ public struct ViewerModes: Hashable, Sendable {
 public struct ScreenDelta: Hashable, Sendable {
     public struct Row: Hashable, Sendable {
         public var row: Int
-        /// From column 0, without the blanks at the end.
+        /// From column 0, without the plain blanks at the end.
         public var runs: [StyledRun]
         public init(row: Int, runs: [StyledRun]) { self.row = row; self.runs = runs }
     }
@@ -147,7 +147,15 @@ extension Core {
 
     func runs(_ row: Int) -> [StyledRun] {
         let cells = grid.row(row)
-        let used = grid.usedColumns(row)
+        var used = grid.usedColumns(row)
+        // Half of a double-width row is out of sight.
+        if hasDoubleRows { used = min(used, lastColumn(row) + 1) }
+        // What looks like nothing at the end is nothing.
+        while used > 0 {
+            let cell = Cell(raw: cells[used - 1])
+            guard cell.pen == 0, cell.isEmpty || cell.isSpacer || (cell.isNarrow && !cell.isCluster && cell.scalar == 0x20) else { break }
+            used -= 1
+        }
         var runs: [StyledRun] = []
         var index = 0
         while index < used {

@@ -33,8 +33,11 @@ extension Core {
             let byte = at.pointee
             if utf8.missing > 0 {
                 if utf8.accept(byte) {
-                    if utf8.missing == 0 { printDecoded(utf8.value) }
                     at += 1
+                    if utf8.missing == 0 {
+                        printDecoded(utf8.value)
+                        if state != .ground { return at }
+                    }
                 } else {
                     printScalar(Scalars.replacement)
                 }
