@@ -98,6 +98,7 @@ let package = Package(
         // Shared.
         library("Terminal", "Shared/Terminal"),
         library("Contract", "Shared/Contract"),
+        library("ViewProtocol", "Shared/ViewProtocol", ["Terminal", "Contract"]),
         library("Compression", "Shared/Compression", ["CZstd"]),
         library("Digest", "Shared/Digest", ["COpenSSL"]),
         library("Asciicast", "Shared/Asciicast"),
@@ -105,7 +106,7 @@ let package = Package(
         library("Database", "Shared/Database", ["CLibPQ", logging]),
         library("Sharding", "Shared/Sharding", ["Contract", "Bus", logging]),
         library("ServiceKit", "Shared/ServiceKit", ["Bus", "Contract", hummingbird, lifecycle, unixSignals, logging, metrics, coreMetrics]),
-        library("TestSupport", "Shared/TestSupport", ["Bus", "Contract", "Database", logging]),
+        library("TestSupport", "Shared/TestSupport", ["Bus", "Contract", "Database", "Compression", "Terminal", logging]),
 
         // The shim: one process per pod. No Foundation networking, no HTTP, small.
         library("ShimCore", "Services/runner/Shim", ["CPty", "RunnerClient", "Terminal", "Contract", "Bus", "Compression", logging]),
@@ -115,7 +116,7 @@ let package = Package(
         library("Inspect", "CLI/Inspect", ["Terminal"]),
         .target(name: "CLaunch", path: "CLI/CLaunch"),
         library("LocalStack", "CLI/LocalStack", ["CLaunch"]),
-        library("APIClient", "Services/api/Client", ["Contract", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioWebSocket]),
+        library("APIClient", "Services/api/Client", ["Contract", "ViewProtocol", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioWebSocket]),
         .executableTarget(
             name: "switchback",
             dependencies: ["APIClient", "Asciicast", "Contract", "CPty", "Inspect", "LocalStack", "Terminal", "Bus", argumentParser, logging],
@@ -125,7 +126,8 @@ let package = Package(
         library(
             "APIServer", "Services/api/Server",
             [
-                "Bus", "Contract", "RecorderClient", "RegistryClient", "RelayClient", "ServiceKit", "Terminal",
+                "Asciicast", "Bus", "Compression", "Contract", "RecorderClient", "RegistryClient", "RelayClient", "ServiceKit", "Terminal",
+                "ViewProtocol",
                 hummingbird, hummingbirdCore, httpTypes, nioHTTPTypesHTTP1, logging, nioCore, nioPosix, nioHTTP1, nioWebSocket,
             ]),
         program("switchback-api", "Services/api", ["APIServer", "ServiceKit", "Bus", "Contract", logging], exclude: ["Client", "Server"]),
@@ -140,8 +142,8 @@ let package = Package(
         tests("Runner", ["RunnerServer", "ShimCore", "CPty", "TestSupport", "Contract", "Bus", "Terminal"]),
         tests("Recorder", ["RecorderServer", "RecorderClient", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
         tests("Registry", ["RegistryServer", "RegistryClient", "TestSupport", "Contract", "Bus", "Database", logging]),
-        tests("Relay", ["RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Terminal"]),
-        tests("API", ["APIServer", "APIClient", "TestSupport", "Contract", "Bus", "Terminal"]),
+        tests("Relay", ["RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),
+        tests("API", ["APIServer", "APIClient", "RelayServer", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),
         tests("CommandLine", ["LocalStack", "Inspect", "Contract", "TestSupport"]),
         tests("EndToEnd", ["APIClient", "Compression", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
     ]
@@ -156,7 +158,7 @@ let package = Package(
         + service(
             "Relay", folder: "relay",
             client: ["Bus", "Contract"],
-            server: ["Bus", "Compression", "Contract", "ServiceKit", "Sharding", "Terminal", logging, metrics])
+            server: ["Bus", "Compression", "Contract", "ServiceKit", "Sharding", "Terminal", "ViewProtocol", logging, metrics])
         + service(
             "Runner", folder: "runner",
             client: ["Bus", "Contract"],

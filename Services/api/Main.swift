@@ -1,4 +1,42 @@
+internal import APIServer
+internal import Bus
+internal import Contract
+internal import Logging
+internal import ServiceKit
+
 @main
 enum Main {
-    static func main() {}
+    static func main() async {
+        await ServiceProgram.run("api") { context in
+            let configuration = context.configuration
+            let listen = try ListenAddress(
+                configuration.environment["SWITCHBACK_API_LISTEN"] ?? "127.0.0.1:7474", variable: "SWITCHBACK_API_LISTEN")
+            let tokens = try configuration.require("SWITCHBACK_TOKENS", for: "the file of access tokens, lines `token role name`")
+            let bus = try await context.connect()
+            let bulk = try await context.connect(bulk: true)
+            try await JetStream(bulk).ensureStreams()
+            let micro = try Microservice(
+                bus, name: "api", id: configuration.instance, version: ServiceProgram.version, summary: "HTTP, WebSocket, SSE, web",
+                started: Timestamp.now().description)
+            let logger = context.logger
+            let server = try APIServer(
+                APIConfiguration(
+                    listen: listen, tokenFile: tokens,
+                    webDirectory: configuration.environment["SWITCHBACK_WEB"] ?? WebDirectory.find(),
+                    origins: Set((configuration.environment["SWITCHBACK_ORIGINS"] ?? "").split(separator: ",").map(String.init)),
+                    instance: configuration.instance, version: ServiceProgram.version),
+                bus: bus, bulk: bulk, health: context.health, metrics: context.metrics, logger: logger
+            ) { port in
+                logger.info("listening", metadata: ["address": "\(listen.host):\(port)"])
+            }
+            return [
+                Running {
+                    withExtendedLifetime(micro) {}
+                    await bus.close(deadline: .seconds(1))
+                    await bulk.close(deadline: .seconds(1))
+                },
+                server,
+            ]
+        }
+    }
 }

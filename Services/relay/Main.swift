@@ -1,4 +1,26 @@
+internal import Bus
+internal import Contract
+internal import RelayServer
+internal import ServiceKit
+
 @main
 enum Main {
-    static func main() {}
+    static func main() async {
+        await ServiceProgram.run("relay") { context in
+            let bus = try await context.connect()
+            try await JetStream(bus).ensureStreams()
+            let relay = RelayService(bus: bus, logger: context.logger)
+            try await relay.join(instance: context.configuration.instance)
+            let micro = try Microservice(
+                bus, name: "relay", id: context.configuration.instance, version: ServiceProgram.version,
+                summary: "live terminals and the input gate", started: Timestamp.now().description)
+            return [
+                Running {
+                    await relay.stop()
+                    withExtendedLifetime(micro) {}
+                    await bus.close(deadline: .seconds(1))
+                }
+            ]
+        }
+    }
 }

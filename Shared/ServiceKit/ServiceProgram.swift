@@ -17,6 +17,8 @@ public struct ServiceContext: Sendable {
     public let configuration: ServiceConfiguration
     public let logger: Logger
     public let health: Health
+    /// What the process counts, for a service that shows it on an address of its own too.
+    public let metrics: PrometheusRegistry
 
     /// A bus connection, watched by `/readyz`. `bulk` ones buffer; others send at once.
     public func connect(bulk: Bool = false) async throws -> BusConnection {
@@ -75,7 +77,7 @@ public enum ServiceProgram {
         let started = Timestamp.now()
         Gauge(label: "process.start_time_seconds").record(Double(started.microseconds) / 1e6)
 
-        let context = ServiceContext(configuration: configuration, logger: logger, health: health)
+        let context = ServiceContext(configuration: configuration, logger: logger, health: health, metrics: metrics)
         let services = try await start(context)
         let server = HealthServer.application(configuration, health: health, metrics: metrics, logger: logger) { port in
             logger.info(

@@ -1,0 +1,178 @@
+public import Bus
+internal import Contract
+internal import HTTPTypes
+internal import Hummingbird
+internal import HummingbirdCore
+public import Logging
+internal import NIOCore
+internal import NIOHTTP1
+internal import RegistryClient
+public import ServiceKit
+public import ServiceLifecycle
+
+/// What the API server is told.
+public struct APIConfiguration: Sendable {
+    public var listen: ListenAddress
+    /// Lines `token role name`.
+    public var tokenFile: String
+    /// Where the page's files are; none: no page.
+    public var webDirectory: String?
+    /// Origins besides the server's own whose pages may use its cookie.
+    public var origins: Set<String>
+    public var instance: String
+    public var version: String
+
+    public init(
+        listen: ListenAddress, tokenFile: String, webDirectory: String? = nil, origins: Set<String> = [], instance: String, version: String
+    ) {
+        self.listen = listen
+        self.tokenFile = tokenFile
+        self.webDirectory = webDirectory
+        self.origins = origins
+        self.instance = instance
+        self.version = version
+    }
+}
+
+/// The HTTP edge: routes, terminal sockets, the page.
+public struct APIServer: Service {
+    private let configuration: APIConfiguration
+    private let access: Access
+    private let service: TerminalService
+    private let routes: [Route]
+    private let memory = IdempotencyMemory()
+    private let logger: Logger
+    private let onListening: @Sendable (Int) async -> Void
+
+    /// - Parameters:
+    ///   - bus: for what is interactive; sends at once.
+    ///   - bulk: for imports; packs.
+    ///   - metrics: what `/metrics` says.
+    ///   - onListening: called with the port.
+    /// - Throws: what is wrong with the token file.
+    public init(
+        _ configuration: APIConfiguration, bus: BusConnection, bulk: BusConnection, health: Health, metrics: PrometheusRegistry,
+        logger: Logger, onListening: @escaping @Sendable (Int) async -> Void = { _ in }
+    ) throws {
+        self.configuration = configuration
+        self.logger = logger
+        self.onListening = onListening
+        access = Access(tokens: try AccessTokens(file: configuration.tokenFile), origins: configuration.origins)
+        service = TerminalService(bus: bus, instance: configuration.instance, logger: logger)
+        var routes = PodRoutes(service: service).all + ScreenRoutes(service: service).all + TerminalRoutes().all
+        routes += HealthRoutes(health: health, metrics: metrics).all
+        routes.append(HealthRoutes.description { [routes] in OpenAPI.document(routes + [HealthRoutes.description { [:] }], version: configuration.version) })
+        self.routes = routes
+    }
+
+    public func run() async throws {
+        let address = configuration.listen
+        let (access, service, onListening) = (self.access, self.service, self.onListening)
+        let application = Application(
+            router: router(),
+            server: HTTPServerBuilder { responder in
+                TerminalUpgradeChannel(
+                    responder: responder, admit: { head in TerminalRoutes.admit(head, access) },
+                    serve: { request in
+                        switch request.mode {
+                        case .raw: RawSession(request: request, service: service)
+                        case .view: ViewSession(request: request, service: service)
+                        }
+                    }, limits: .init())
+            },
+            configuration: .init(address: .hostname(address.host, port: address.port)),
+            onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) }, logger: quiet)
+        try await application.run()
+    }
+
+    private var quiet: Logger {
+        var quiet = logger
+        quiet.logLevel = max(.warning, logger.logLevel)
+        return quiet
+    }
+
+    // MARK: - Router
+
+    func router() -> Router<BasicRequestContext> {
+        let router = Router()
+        router.add(middleware: ErrorAnswers(routes: routes, logger: logger))
+        for route in routes {
+            router.on(RouterPath(route.path), method: route.method) { request, context in
+                try await answer(route, request, context)
+            }
+        }
+        if let directory = configuration.webDirectory {
+            let page = Page(directory: directory, access: access)
+            router.get("/") { request, _ in try page.index(request) }
+            router.get("/web/**") { request, _ in try page.file(request) }
+        }
+        return router
+    }
+
+    private func answer(_ route: Route, _ request: Request, _ context: BasicRequestContext) async throws -> Response {
+        var person = Person(name: "anybody", role: .viewer)
+        if let role = route.role {
+            person = try access.person(Access.Credentials(request, queryToken: nil))
+            guard person.role >= role else {
+                throw ErrorBody(
+                    .denied, "\(person.name) has the role \(person.role.rawValue); \(route.name) needs \(role.rawValue)")
+            }
+        }
+        var values: [String: String] = [:]
+        for name in route.pathNames { values[name] = context.parameters.get(name) }
+        let asked = APIRequest(request: request, person: person, pathValues: values)
+        guard route.headers.contains(where: { $0.name == Route.idempotencyKey.name }), let key = try asked.idempotencyKey else {
+            return try await route.handler(asked)
+        }
+        return try await memory.answer("\(person.name) \(route.method) \(request.uri.path) \(key)") { try await route.handler(asked) }
+    }
+}
+
+extension Access.Credentials {
+    init(_ request: Request, queryToken: String?) {
+        self.init(
+            authorization: request.headers[.authorization], cookies: request.headers[values: .cookie], origin: request.headers[.origin],
+            host: request.head.authority, queryToken: queryToken, mutates: request.method != .get && request.method != .head)
+    }
+}
+
+/// Every error in the API's one shape; unknown paths and methods too.
+struct ErrorAnswers: RouterMiddleware {
+    typealias Context = BasicRequestContext
+
+    let routes: [Route]
+    let logger: Logger
+
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch let error as ErrorBody {
+            if error.code == .internal { logger.error("request failed", metadata: ["path": "\(request.uri.path)", "error": "\(error)"]) }
+            return Answer.error(error)
+        } catch let error as HTTPError where error.status == .notFound {
+            return unknown(request)
+        } catch let error as any HTTPResponseError {
+            return Answer.error(ErrorBody(.badRequest, "\(error)"))
+        } catch {
+            logger.error("request failed", metadata: ["path": "\(request.uri.path)", "error": "\(error)"])
+            return Answer.error(ErrorBody(.internal, "the request failed here; the server's log says why"))
+        }
+    }
+
+    private func unknown(_ request: Request) -> Response {
+        let parts = request.uri.path.split(separator: "/")
+        let methods = routes.filter { route in
+            let names = route.path.split(separator: "/")
+            return names.count == parts.count && zip(names, parts).allSatisfy { $0.hasPrefix("{") || $0 == $1 }
+        }.map(\.method.rawValue)
+        guard !methods.isEmpty else {
+            return Answer.error(ErrorBody(.notFound, "there is nothing at \(request.uri.path); /openapi.json lists what there is"))
+        }
+        var response = Answer.error(
+            ErrorBody(.init(rawValue: "method_not_allowed"), "\(request.uri.path) takes \(methods.joined(separator: ", ")), not \(request.method)"))
+        response.headers[.allow] = methods.joined(separator: ", ")
+        return response
+    }
+}

@@ -1,0 +1,82 @@
+internal import Bus
+internal import Contract
+internal import Logging
+internal import RegistryClient
+internal import RelayClient
+internal import Terminal
+
+/// What terminal sockets and routes need of the other services.
+final class TerminalService: Sendable {
+    /// A screen with what identifies its moment.
+    struct Screen: Sendable {
+        var seq: UInt64
+        var time: Timestamp
+        var columns: Int
+        var rows: Int
+        var ansi: [UInt8]
+    }
+
+    let bus: BusConnection
+    let relay: RelayClient
+    let registry: RegistryClient
+    let recorder: RecorderAccess
+    let feeds: LiveFeeds
+    let logger: Logger
+
+    init(bus: BusConnection, instance: String, logger: Logger) {
+        self.bus = bus
+        self.logger = logger
+        relay = RelayClient(bus: bus)
+        registry = RegistryClient(bus: bus)
+        recorder = RecorderAccess(bus: bus)
+        feeds = LiveFeeds(bus: bus, relay: RelayWatching(relay: relay, viewer: "api-" + instance))
+    }
+
+    static func newViewer() -> String { "v" + String(PodID.random().text.dropFirst()) }
+
+    /// A pod by id, name, or the unique beginning of an id.
+    func pod(_ ref: String, at: Timestamp? = nil) async throws(ErrorBody) -> Pod {
+        guard !ref.isEmpty, ref.utf8.count <= 64 else { throw ErrorBody(.notFound, "there is no pod \"\(ref.prefix(64))\"") }
+        return try await registry.get(ref, at: at)
+    }
+
+    /// The screen a pod ended with.
+    func lastScreen(_ pod: Pod) async throws(ErrorBody) -> Screen {
+        do throws(ErrorBody) {
+            let attached = try await relay.attach(Attach(pod: pod.pod, format: .ansi, scrollback: 500))
+            return Screen(
+                seq: attached.meta.seq, time: attached.meta.time, columns: attached.meta.columns, rows: attached.meta.rows,
+                ansi: attached.payload)
+        } catch {
+            let (terminal, meta) = try await recorder.state(pod.pod)
+            return Screen(
+                seq: meta.seq, time: meta.time, columns: meta.columns, rows: meta.rows, ansi: terminal.ansi(history: 500))
+        }
+    }
+
+    func resize(
+        _ pod: PodID, columns: Int, rows: Int, viewer: String, request: TerminalRequest
+    ) async throws(ErrorBody) -> Applied {
+        if request.followsSmallest {
+            try await relay.watch(
+                ViewerRequest(
+                    pod: pod, viewer: viewer, author: request.person.author, role: request.person.role, columns: columns, rows: rows))
+            return Applied(result: .applied)
+        }
+        return try await relay.resize(
+            Resize(
+                pod: pod, columns: columns, rows: rows, author: request.person.author, viewer: viewer, role: request.person.role))
+    }
+
+    /// A viewer has left; nobody waits for the answer.
+    func release(_ pod: PodID, viewer: String, person: Person) {
+        let (relay, logger) = (self.relay, self.logger)
+        Task {
+            do throws(ErrorBody) {
+                try await relay.release(ViewerRequest(pod: pod, viewer: viewer, author: person.author, role: person.role))
+            } catch {
+                logger.debug("a viewer's leave did not arrive; its lease ends by itself", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+}

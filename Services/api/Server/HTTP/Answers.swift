@@ -1,0 +1,52 @@
+internal import Contract
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+
+extension ErrorBody {
+    /// The HTTP status that fits the code.
+    var status: HTTPResponse.Status {
+        switch code {
+        case .badRequest: .badRequest
+        case .unauthenticated: .unauthorized
+        case .denied: .forbidden
+        case .notFound: .notFound
+        case .conflict: .conflict
+        case .tooLarge: .contentTooLarge
+        case .gone: .gone
+        case .unavailable: .serviceUnavailable
+        case .timedOut: .gatewayTimeout
+        case .internal: .internalServerError
+        default: Self.others[code.rawValue] ?? .badRequest
+        }
+    }
+
+    /// Codes that the gate and single routes add to the common ones.
+    private static let others: [String: HTTPResponse.Status] = [
+        "busy": .conflict, "approval_open": .conflict, "screen_changed": .conflict, "draft_present": .conflict,
+        "method_not_allowed": .methodNotAllowed, "upgrade_required": .upgradeRequired, "reply_too_large": .contentTooLarge,
+    ]
+}
+
+enum Answer {
+    static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        bytes(try JSON.encode(value), type: "application/json", status: status)
+    }
+
+    static func error(_ error: ErrorBody) -> Response {
+        var response = bytes(Reply.error(error), type: "application/json", status: error.status)
+        if error.code == .unauthenticated { response.headers[.wwwAuthenticate] = "Bearer realm=\"switchback\"" }
+        if error.code == .unavailable { response.headers[.retryAfter] = "1" }
+        return response
+    }
+
+    static func bytes(_ bytes: [UInt8], type: String, status: HTTPResponse.Status = .ok) -> Response {
+        Response(
+            status: status, headers: [.contentType: type, .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+
+    static func text(_ text: String, type: String = "text/plain; charset=utf-8", status: HTTPResponse.Status = .ok) -> Response {
+        bytes(Array(text.utf8), type: type, status: status)
+    }
+}

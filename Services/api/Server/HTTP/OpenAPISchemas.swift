@@ -1,0 +1,82 @@
+/// The shapes of bodies and answers.
+enum OpenAPISchemas {
+    private static let string: JSONValue = ["type": "string"]
+    private static let integer: JSONValue = ["type": "integer"]
+    private static let boolean: JSONValue = ["type": "boolean"]
+    private static let time: JSONValue = ["type": "string", "format": "date-time"]
+
+    private static func object(_ properties: [String: JSONValue], required: [String] = []) -> JSONValue {
+        var schema: [String: JSONValue] = ["type": "object", "properties": .object(properties)]
+        if !required.isEmpty { schema["required"] = .array(required.map { .string($0) }) }
+        return .object(schema)
+    }
+
+    private static func list(_ element: JSONValue) -> JSONValue { ["type": "array", "items": element] }
+    private static func reference(_ name: String) -> JSONValue { ["$ref": .string("#/components/schemas/" + name)] }
+
+    static let all: [String: JSONValue] = [
+        "Error": object(["error": object(["code": string, "message": string], required: ["code", "message"])], required: ["error"]),
+        "PodSpec": object(
+            [
+                "name": string, "agent": string, "command": list(string), "cwd": string,
+                "env": ["type": "object", "additionalProperties": string], "columns": integer, "rows": integer, "worktree": string,
+                "prompt": string, "runner": string, "spool_cap_bytes": integer, "on_full": ["type": "string", "enum": ["hold", "drop"]],
+            ]),
+        "Pod": object(
+            [
+                "pod": string, "name": string, "agent": string, "runner": string, "spec": reference("PodSpec"),
+                "lifecycle": ["type": "string", "enum": ["starting", "running", "exited", "crashed", "lost", "ended"]], "reason": string,
+                "exit": reference("Exit"), "pid": integer, "created": time, "started": time, "exited": time, "ended": time,
+                "columns": integer, "rows": integer, "worktree_path": string, "resumed_from": string, "resumed_by": string,
+                "imported": boolean, "status": reference("Status"),
+            ], required: ["pod", "name", "spec", "lifecycle", "created", "columns", "rows", "imported"]),
+        "Exit": [
+            "type": "object", "description": "How a process ended; one of the members is there.",
+            "properties": ["code": integer, "signal": integer, "lost": string],
+        ],
+        "Status": object(["status": string, "reason": string, "since": time, "seq": integer, "evidence": string]),
+        "PodPage": object(["pods": list(reference("Pod")), "next": string], required: ["pods"]),
+        "PodHistory": object([
+            "entries": list(object(["what": string, "value": string, "reason": string, "from": time, "to": time]))
+        ]),
+        "Runner": object([
+            "runner": string, "host": string, "version": string, "state": string, "last_beat": time, "first_seen": time,
+            "clock_offset": integer, "pods": integer,
+        ]),
+        "RunnerList": object(["runners": list(reference("Runner"))]),
+        "Input": object([
+            "text": string, "bytes_b64": string, "submit": boolean, "paste": boolean, "if_seq": integer, "if_status": string,
+            "take": boolean,
+        ]),
+        "Applied": object(
+            [
+                "result": [
+                    "type": "string",
+                    "enum": ["applied", "denied", "busy", "approval_open", "screen_changed", "draft_present", "gone"],
+                ], "seq": integer, "message": string,
+            ], required: ["result"]),
+        "Size": object(["columns": integer, "rows": integer], required: ["columns", "rows"]),
+        "Signal": object(["signal": string], required: ["signal"]),
+        "Marker": object(["text": string], required: ["text"]),
+        "Stop": object(["grace_ms": integer]),
+        "Done": object([:]),
+        "Screen": object([
+            "pod": string, "seq": integer, "time": time, "columns": integer, "rows": integer, "screen": list(string),
+            "cursor": ["type": "array", "items": integer, "minItems": 2, "maxItems": 2], "visible": boolean, "title": string,
+            "alternate": boolean, "history": list(string), "cells": list(list(list([:]))),
+        ]),
+        "Timeline": object([
+            "first": time, "last": time, "live": boolean,
+            "entries": list(object(["seq": integer, "time": time, "what": string, "author": string, "text": string])),
+            "idle": list(object(["from": time, "to": time])), "density": list(integer),
+        ]),
+        "SearchPage": object([
+            "hits": list(object(["pod": string, "line": string, "row": integer, "from": time, "to": time, "seq": integer])),
+            "next": string,
+        ]),
+        "Ready": object(["ready": boolean, "checks": ["type": "object", "additionalProperties": string]]),
+        "Recording": [
+            "description": "JSON Lines: one object per frame.", "type": "string",
+        ],
+    ]
+}

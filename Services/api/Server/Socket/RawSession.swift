@@ -1,0 +1,276 @@
+internal import Bus
+internal import Contract
+internal import NIOCore
+internal import NIOWebSocket
+internal import RelayClient
+internal import ViewProtocol
+
+/// A real terminal on a pod (contract, section 6, `?mode=raw`): ANSI that rebuilds the screen, then output bytes as they
+/// come; binary messages are keystrokes, text messages are JSON control.
+final class RawSession: TerminalSession {
+    typealias Notice = ViewNotice
+
+    /// Text messages from the client.
+    struct Command: Codable, Sendable {
+        /// Columns and rows.
+        var resize: [Int]?
+        var take: Bool?
+        /// Asks for the whole screen anew.
+        var redraw: Bool?
+    }
+
+    private let request: TerminalRequest
+    private let service: TerminalService
+    private let viewer = TerminalService.newViewer()
+    private var socket: TerminalSocket?
+    private var pod: Pod?
+    private var membership: LiveFeeds.Membership?
+    private var join = StreamJoin<LiveFrame>()
+    private var attempts = 0
+    /// Keystrokes that came before the pod was known.
+    private var early: [ByteBuffer] = []
+    private var exit: Exit?
+
+    init(request: TerminalRequest, service: TerminalService) {
+        self.request = request
+        self.service = service
+    }
+
+    // MARK: - Life
+
+    func opened(_ socket: TerminalSocket) {
+        self.socket = socket
+        let (service, request) = (self.service, self.request)
+        onLoop(after: { () async throws(ErrorBody) in try await service.pod(request.pod) }) { session, result in
+            switch result {
+            case .success(let pod): session.begin(pod)
+            case .failure(let error): session.end(error)
+            }
+        }
+    }
+
+    func closed() {
+        socket = nil
+        membership?.end()
+        membership = nil
+        join.stop()
+        if let pod { service.release(pod.pod, viewer: viewer, person: request.person) }
+    }
+
+    private func begin(_ pod: Pod) {
+        self.pod = pod
+        guard let socket else { return }
+        guard pod.lifecycle.isLive else { return showLast(pod) }
+        do throws(BusError) {
+            membership = try service.feeds.followOutput(of: pod.pod, on: socket.eventLoop) { [weak self] frames in
+                self?.receive(frames)
+            }
+        } catch {
+            return end(ErrorBody(error))
+        }
+        perform(join.begin())
+        if let columns = request.columns, let rows = request.rows { resize(columns, rows) }
+        let typed = early
+        early = []
+        for bytes in typed { received(binary: bytes) }
+    }
+
+    private func end(_ error: ErrorBody) {
+        let code = error.code == .notFound ? TerminalCloseCode.noSuchPod : error.code == .denied ? TerminalCloseCode.denied : TerminalCloseCode.notReady
+        notify(Notice(error: error))
+        socket?.close(code: code, reason: error.message)
+    }
+
+    /// The pod runs no more: its last screen, how it ended, and the end.
+    private func showLast(_ pod: Pod) {
+        let service = self.service
+        onLoop(after: { () async throws(ErrorBody) in try await service.lastScreen(pod) }) { session, result in
+            switch result {
+            case .success(let screen):
+                session.socket?.write(WebSocketWire.message(.binary, payload: screen.ansi))
+                session.notify(Notice(size: [screen.columns, screen.rows], seq: screen.seq))
+                session.finish(pod.exit)
+            case .failure(let error):
+                session.end(error)
+            }
+        }
+    }
+
+    private func finish(_ exit: Exit?) {
+        notify(Notice(exit: exit ?? .lost(reason: "the pod has ended")))
+        socket?.close(code: TerminalCloseCode.finished, reason: "the pod has ended")
+    }
+
+    // MARK: - Output
+
+    private func receive(_ frames: [LiveFrame]) {
+        guard let socket else { return }
+        if !socket.isWritable {
+            join.viewerStopped()
+            return
+        }
+        let action = join.receive(frames) { frame in send(frame) }
+        socket.flush()
+        perform(action)
+        if let exit { finish(exit) }
+    }
+
+    private func send(_ frame: LiveFrame) {
+        switch frame.content {
+        case .output(let message): socket?.write(message)
+        case .control(.resize(let columns, let rows, _)): notify(Notice(size: [columns, rows], seq: frame.seq))
+        case .control(.exit(let exit)): self.exit = exit
+        case .control, .silent: break
+        }
+    }
+
+    func writable() {
+        perform(join.viewerReads())
+    }
+
+    private func perform(_ action: StreamJoin<LiveFrame>.Action) {
+        guard case .attach = action, let pod else { return }
+        let service = self.service
+        attempts += 1
+        let pause = attempts > 1 ? min(Duration.milliseconds(20 << min(attempts, 6)), .seconds(1)) : .zero
+        onLoop(
+            after: { () async throws(ErrorBody) in
+                if pause > .zero { try? await Task.sleep(for: pause) }
+                return try await service.relay.attach(Attach(pod: pod.pod, format: .ansi, scrollback: Self.scrollback))
+            },
+            then: { session, result in session.attached(result) })
+    }
+
+    /// Lines of history a joining terminal is given, so that its own scrollback has something to show.
+    private static let scrollback = 500
+
+    private func attached(_ result: Result<RelayClient.Attached, ErrorBody>) {
+        switch result {
+        case .success(let attached):
+            let action = join.attached(seq: attached.meta.seq) {
+                socket?.write(WebSocketWire.message(.binary, payload: attached.payload))
+                notify(Notice(size: [attached.meta.columns, attached.meta.rows], seq: attached.meta.seq))
+            } send: { frame in
+                send(frame)
+            }
+            if case .nothing = action, join.position != nil { attempts = 0 }
+            socket?.flush()
+            perform(action)
+            if let exit { finish(exit) }
+        case .failure(let error):
+            join.attachFailed()
+            if error.code == .notFound { return checkEnd() }
+            // The relay is away or changing hands: the socket stays, and the screen comes back with the relay.
+            perform(join.begin())
+        }
+    }
+
+    /// The relay does not hold the pod: has it ended since?
+    private func checkEnd() {
+        let (service, request) = (self.service, self.request)
+        onLoop(after: { () async throws(ErrorBody) in try await service.pod(request.pod) }) { session, result in
+            if case .success(let pod) = result, !pod.lifecycle.isLive {
+                session.showLast(pod)
+            } else {
+                session.perform(session.join.begin())
+            }
+        }
+    }
+
+    // MARK: - Input
+
+    func received(binary: ByteBuffer) {
+        guard let pod else {
+            if early.count < 64 { early.append(binary) }
+            return
+        }
+        var binary = binary
+        guard let bytes = binary.readBytes(length: binary.readableBytes), !bytes.isEmpty else { return }
+        let reply = replies()
+        service.relay.write(
+            Write(
+                pod: pod.pod, author: request.person.author, role: request.person.role, viewer: viewer, via: "attach"),
+            bytes: bytes
+        ) { result in
+            switch result {
+            case .success(let applied) where applied.result == .applied: break
+            case .success(let applied): reply(Notice(error: ErrorBody(applied)))
+            case .failure(let error): reply(Notice(error: error))
+            }
+        }
+    }
+
+    func received(text: String) {
+        let command: Command
+        do throws(ErrorBody) {
+            command = try JSON.decode(Command.self, from: text.utf8)
+        } catch {
+            return notify(Notice(error: error))
+        }
+        if let size = command.resize {
+            guard size.count == 2 else {
+                return notify(Notice(error: ErrorBody(.badRequest, "resize takes [columns, rows]")))
+            }
+            resize(size[0], size[1])
+        }
+        if command.redraw == true { perform(join.begin()) }
+        if command.take == true { take() }
+    }
+
+    private func resize(_ columns: Int, _ rows: Int) {
+        guard let pod else { return }
+        if let problem = PodSpec.sizeProblem(columns: columns, rows: rows) { return notify(Notice(error: problem)) }
+        let (service, request, viewer) = (self.service, self.request, self.viewer)
+        onLoop(after: { () async throws(ErrorBody) in
+            try await service.resize(pod.pod, columns: columns, rows: rows, viewer: viewer, request: request)
+        }) { session, result in
+            session.tell(result)
+        }
+    }
+
+    private func take() {
+        guard let pod else { return }
+        let (service, person, viewer) = (self.service, request.person, self.viewer)
+        onLoop(after: { () async throws(ErrorBody) in
+            try await service.relay.take(
+                ViewerRequest(pod: pod.pod, viewer: viewer, author: person.author, role: person.role))
+        }) { session, result in
+            if case .success(let applied) = result, applied.result == .applied {
+                session.notify(Notice(writer: .init(author: person.author, you: true)))
+            } else {
+                session.tell(result)
+            }
+        }
+    }
+
+    private func tell(_ result: Result<Applied, ErrorBody>) {
+        switch result {
+        case .success(let applied) where applied.result == .applied: break
+        case .success(let applied): notify(Notice(error: ErrorBody(applied)))
+        case .failure(let error): notify(Notice(error: error))
+        }
+    }
+
+    // MARK: - Between threads
+
+    private func notify(_ notice: Notice) {
+        guard let socket, let text = try? JSON.encode(notice) else { return }
+        socket.send(WebSocketWire.message(.text, payload: text))
+    }
+
+    /// A way to send a notice from any thread.
+    private func replies() -> @Sendable (Notice) -> Void {
+        guard let socket else { return { _ in } }
+        let session = NIOLoopBound(Weak(self), eventLoop: socket.eventLoop)
+        let loop = socket.eventLoop
+        return { notice in loop.execute { session.value.object?.notify(notice) } }
+    }
+
+    private func onLoop<Value: Sendable>(
+        after work: @escaping @Sendable () async throws(ErrorBody) -> Value,
+        then: @escaping (RawSession, Result<Value, ErrorBody>) -> Void
+    ) {
+        guard let socket else { return }
+        LoopTask.run(for: self, on: socket.eventLoop, work, then: then)
+    }
+}

@@ -1,0 +1,120 @@
+internal import HTTPTypes
+internal import HummingbirdCore
+internal import Logging
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOHTTPTypes
+internal import NIOHTTPTypesHTTP1
+internal import NIOWebSocket
+
+/// Hummingbird's HTTP/1.1 channel, with terminal sockets beside it: a request the `gate` admits becomes a WebSocket
+/// served by a `TerminalSocketHandler`; every other one goes to the router, which also words the refusals.
+struct TerminalUpgradeChannel: HTTPChannelHandler {
+    enum Outcome: Sendable {
+        case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>)
+        case socket
+    }
+
+    struct Value: ServerChildChannelValue {
+        let outcome: EventLoopFuture<Outcome>
+        let channel: any Channel
+    }
+
+    let responder: HTTPChannelHandler.Responder
+    /// Decides on the head alone, on the event loop: what to serve, or nil to let the router answer.
+    let admit: @Sendable (HTTPRequestHead) -> TerminalRequest?
+    /// Makes what answers an admitted socket. Called on the socket's event loop.
+    let serve: @Sendable (TerminalRequest) -> any TerminalSession
+    let limits: TerminalSocketHandler.Limits
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        let (admit, serve, limits) = (self.admit, self.serve, self.limits)
+        let upgrader = NIOTypedWebSocketServerUpgrader<Outcome>(
+            maxFrameSize: limits.messageBytes,
+            enableAutomaticErrorHandling: false,
+            shouldUpgrade: { channel, head in
+                channel.eventLoop.makeSucceededFuture(admit(head) == nil ? nil : [:])
+            },
+            upgradePipelineHandler: { channel, head in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let request = admit(head) else { throw ChannelError.inappropriateOperationForState }
+                    try channel.pipeline.syncOperations.addHandler(
+                        TerminalSocketHandler(session: serve(request), limits: limits))
+                    return .socket
+                }
+            })
+        return channel.eventLoop.makeCompletedFuture {
+            let upgrade = NIOTypedHTTPServerUpgradeConfiguration<Outcome>(upgraders: [upgrader]) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let pipeline = channel.pipeline.syncOperations
+                    try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+                    try pipeline.addHandler(UnreadBodyLimit())
+                    try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: .seconds(75), logger: logger))
+                    return .http(
+                        try NIOAsyncChannel(
+                            wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true)))
+                }
+            }
+            var configuration = NIOUpgradableHTTPServerPipelineConfiguration(upgradeConfiguration: upgrade)
+            configuration.enablePipelining = false
+            configuration.enableErrorHandling = false
+            configuration.enableResponseHeaderValidation = false
+            channel.setOption(.tcpOption(.tcp_nodelay), value: 1).whenFailure { error in
+                logger.debug("TCP_NODELAY not set: \(error)")
+            }
+            let outcome = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
+                configuration: configuration)
+            return Value(outcome: outcome, channel: channel)
+        }
+    }
+
+    func handle(value: Value, logger: Logger) async {
+        do {
+            switch try await value.outcome.get() {
+            case .http(let channel): await handleHTTP(asyncChannel: channel, logger: logger)
+            case .socket: try await value.channel.closeFuture.get()
+            }
+        } catch {
+            logger.debug("connection ended before its first request: \(error)")
+            value.channel.close(promise: nil)
+        }
+    }
+}
+
+/// Ends a connection whose request body goes on long after its answer has been written: the body of a refused upload is
+/// read and dropped so that the client sees the answer, but not for ever.
+final class UnreadBodyLimit: ChannelDuplexHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    /// Enough for the client of a 100 MB mistake to read its 413 on a connection that stays usable.
+    static let bytes = 256 << 20
+
+    private var isAnswered = false
+    private var unread = 0
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head:
+            isAnswered = false
+            unread = 0
+        case .body(let body):
+            if isAnswered {
+                unread += body.readableBytes
+                if unread > Self.bytes {
+                    context.close(promise: nil)
+                    return
+                }
+            }
+        case .end: break
+        }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .end = unwrapOutboundIn(data) { isAnswered = true }
+        context.write(data, promise: promise)
+    }
+}

@@ -1,0 +1,374 @@
+internal import Bus
+internal import Contract
+internal import FoundationEssentials
+internal import NIOCore
+internal import NIOWebSocket
+internal import RelayClient
+internal import Terminal
+internal import ViewProtocol
+
+/// A viewer that paints rows (contract, section 6): screens and deltas as JSON, live, past and playing, with one set of
+/// messages for all.
+final class ViewSession: TerminalSession {
+    private enum Mode {
+        case opening
+        case live
+        case past(Past)
+    }
+
+    let request: TerminalRequest
+    let service: TerminalService
+    private let viewer = TerminalService.newViewer()
+    private(set) var socket: TerminalSocket?
+    private(set) var pod: Pod?
+    private var mode = Mode.opening
+    private var membership: LiveFeeds.Membership?
+    private var join = StreamJoin<LiveDelta>()
+    private var attempts = 0
+    private var early: [ViewCommand] = []
+    private var sizing: RepeatedTask?
+    private var ending: RepeatedTask?
+
+    init(request: TerminalRequest, service: TerminalService) {
+        self.request = request
+        self.service = service
+    }
+
+    // MARK: - Life
+
+    func opened(_ socket: TerminalSocket) {
+        self.socket = socket
+        let (service, request) = (self.service, self.request)
+        onLoop(after: { () async throws(ErrorBody) in try await service.pod(request.pod) }) { session, result in
+            switch result {
+            case .success(let pod): session.begin(pod)
+            case .failure(let error): session.end(error)
+            }
+        }
+    }
+
+    func closed() {
+        socket = nil
+        leaveLive()
+        sizing?.cancel()
+        if case .past(let past) = mode { past.stop() }
+        mode = .opening
+        if let pod { service.release(pod.pod, viewer: viewer, person: request.person) }
+    }
+
+    private func begin(_ pod: Pod) {
+        self.pod = pod
+        if let status = pod.status { send(Typed(type: "status", value: status)) }
+        if let columns = request.columns, let rows = request.rows { resize(columns, rows) }
+        // What was asked for meanwhile comes first; else the viewer begins where the pod is.
+        let commands = early
+        early = []
+        if !commands.contains(where: { ["live", "seek", "play", "step"].contains($0.type) }) {
+            if pod.lifecycle.isLive { goLive() } else { goPast { past in past.seek(to: .newest) } }
+        }
+        for command in commands { perform(command) }
+    }
+
+    private func end(_ error: ErrorBody) {
+        tell(error)
+        socket?.close(
+            code: error.code == .notFound ? TerminalCloseCode.noSuchPod : TerminalCloseCode.notReady, reason: error.message)
+    }
+
+    // MARK: - Commands
+
+    func received(binary: ByteBuffer) { received(json: binary.readableBytesView) }
+
+    func received(text: String) { received(json: text.utf8) }
+
+    private func received(json: some Sequence<UInt8>) {
+        do throws(ErrorBody) {
+            let command = try JSON.decode(ViewCommand.self, from: json)
+            if pod == nil {
+                if early.count < 64 { early.append(command) }
+            } else {
+                perform(command)
+            }
+        } catch {
+            tell(error)
+        }
+    }
+
+    private func perform(_ command: ViewCommand) {
+        switch command.type {
+        case "live":
+            goLive()
+        case "seek":
+            do throws(ErrorBody) {
+                let place = try place(command)
+                goPast { $0.seek(to: place) }
+            } catch {
+                tell(error)
+            }
+        case "play":
+            let rate = command.rate ?? 1
+            guard rate.isFinite, rate != 0, abs(rate) <= 1000 else {
+                return tell(ErrorBody(.badRequest, "rate must be between -1000 and 1000, and not 0"))
+            }
+            let limit = command.idleLimit.flatMap { $0 > 0 && $0 < 86_400 ? Duration.seconds($0) : nil }
+            goPast { $0.play(rate: rate, idleLimit: limit) }
+        case "pause":
+            goPast { $0.pause() }
+        case "step":
+            let frames = command.frames ?? 1
+            guard frames != 0, abs(frames) <= 10_000 else {
+                return tell(ErrorBody(.badRequest, "frames must be between -10000 and 10000, and not 0"))
+            }
+            goPast { $0.step(frames) }
+        case "keyframe":
+            if case .past(let past) = mode { past.showAgain() } else { join.stop(); perform(join.begin()) }
+        case "input": input(command)
+        case "resize": resize(command.columns ?? 0, command.rows ?? 0)
+        case "take": take()
+        case "timeline": timeline()
+        default:
+            tell(ErrorBody(.badRequest, "unknown message \"\(command.type.prefix(40))\": use live, seek, play, pause, step, input, resize, take, timeline or keyframe"))
+        }
+    }
+
+    private func place(_ command: ViewCommand) throws(ErrorBody) -> Past.Place {
+        if let seq = command.seq { return .seq(seq) }
+        guard let text = command.time, let pod else { throw ErrorBody(.badRequest, "seek needs a time (or a seq)") }
+        return .time(try APIRequest.time(text, name: "time", start: pod.started ?? pod.created, now: .now()))
+    }
+
+    // MARK: - Live
+
+    func goLive() {
+        guard let pod, let socket else { return }
+        if case .past(let past) = mode { past.stop() }
+        guard pod.lifecycle.isLive else {
+            mode = .opening
+            return goPast { $0.seek(to: .newest) }
+        }
+        mode = .live
+        if membership == nil {
+            do throws(BusError) {
+                membership = try service.feeds.followView(of: pod.pod, on: socket.eventLoop) { [weak self] deltas in
+                    self?.receive(deltas)
+                }
+            } catch {
+                return end(ErrorBody(error))
+            }
+            watchEnd(pod, socket)
+        }
+        join.stop()
+        perform(join.begin())
+    }
+
+    private func leaveLive() {
+        membership?.end()
+        membership = nil
+        ending?.cancel()
+        ending = nil
+        join.stop()
+    }
+
+    private func receive(_ deltas: [LiveDelta]) {
+        guard let socket else { return }
+        guard socket.isWritable else { return join.viewerStopped() }
+        let action = join.receive(deltas) { delta in socket.write(delta.message) }
+        socket.flush()
+        perform(action)
+    }
+
+    func writable() {
+        switch mode {
+        case .live: perform(join.viewerReads())
+        case .past(let past): past.viewerReads()
+        case .opening: break
+        }
+    }
+
+    private func perform(_ action: StreamJoin<LiveDelta>.Action) {
+        guard case .attach = action, let pod, case .live = mode else { return }
+        attempts += 1
+        let pause = attempts > 1 ? min(Duration.milliseconds(20 << min(attempts, 6)), .seconds(1)) : .zero
+        let service = self.service
+        onLoop(
+            after: { () async throws(ErrorBody) in
+                if pause > .zero { try? await Task.sleep(for: pause) }
+                return try await service.relay.attach(Attach(pod: pod.pod, format: .view))
+            },
+            then: { session, result in session.attached(result) })
+    }
+
+    private func attached(_ result: Result<RelayClient.Attached, ErrorBody>) {
+        guard case .live = mode, let pod else { return }
+        switch result {
+        case .success(let attached):
+            let action = join.attached(seq: attached.meta.seq) {
+                socket?.write(WebSocketWire.message(.binary, payload: attached.payload))
+                send(
+                    Typed(
+                        type: "position",
+                        value: ViewMessage.Position(
+                            mode: .live, seq: attached.meta.seq, time: attached.meta.time, rate: 1, first: pod.started ?? pod.created,
+                            last: attached.meta.time, live: true)))
+            } send: { delta in
+                socket?.write(delta.message)
+            }
+            if case .nothing = action, join.position != nil { attempts = 0 }
+            socket?.flush()
+            perform(action)
+        case .failure:
+            join.attachFailed()
+            perform(join.begin())
+        }
+    }
+
+    /// The relay tells changes, not ends: the registry knows those. Asked every second while live.
+    private func watchEnd(_ pod: Pod, _ socket: TerminalSocket) {
+        let (service, ref) = (self.service, pod.pod.text)
+        let bound = NIOLoopBound(Weak(self), eventLoop: socket.eventLoop)
+        ending = socket.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
+            guard let session = bound.value.object else { return }
+            session.onLoop(after: { () async throws(ErrorBody) in try await service.pod(ref) }) { session, result in
+                guard case .success(let pod) = result else { return }
+                session.pod = pod
+                guard !pod.lifecycle.isLive, session.membership != nil else { return }
+                session.leaveLive()
+                session.send(ViewNotice(type: "exit", exit: pod.exit ?? .lost(reason: pod.reason ?? "the pod has ended")))
+            }
+        }
+    }
+
+    // MARK: - Past
+
+    private func goPast(_ move: (Past) -> Void) {
+        guard let pod else { return }
+        if case .past(let past) = mode { return move(past) }
+        let position = join.position
+        leaveLive()
+        let past = Past(session: self, pod: pod.pod, from: position)
+        mode = .past(past)
+        move(past)
+    }
+
+    // MARK: - Input
+
+    private func input(_ command: ViewCommand) {
+        guard let pod else { return }
+        let bytes: [UInt8]
+        if let text = command.text {
+            bytes = Array(text.utf8)
+        } else if let encoded = command.bytesB64, let data = Data(base64Encoded: encoded) {
+            bytes = [UInt8](data)
+        } else {
+            return tell(ErrorBody(.badRequest, "input needs text or bytes_b64"))
+        }
+        guard !bytes.isEmpty || command.submit == true else { return }
+        let reply = notices()
+        service.relay.write(
+            Write(
+                pod: pod.pod, author: request.person.author, role: request.person.role, viewer: viewer, via: "web", ifSeq: command.ifSeq,
+                submit: command.submit, paste: command.paste), bytes: bytes
+        ) { result in
+            switch result {
+            case .success(let applied) where applied.result == .applied: break
+            case .success(let applied): reply(ViewNotice(type: "error", error: ErrorBody(applied)))
+            case .failure(let error): reply(ViewNotice(type: "error", error: error))
+            }
+        }
+    }
+
+    private func resize(_ columns: Int, _ rows: Int) {
+        guard let pod, let socket else { return }
+        if let problem = PodSpec.sizeProblem(columns: columns, rows: rows) { return tell(problem) }
+        let (service, request, viewer) = (self.service, self.request, self.viewer)
+        let ask: @Sendable () async throws(ErrorBody) -> Applied = { () async throws(ErrorBody) in
+            try await service.resize(pod.pod, columns: columns, rows: rows, viewer: viewer, request: request)
+        }
+        onLoop(after: ask) { session, result in session.tell(result) }
+        sizing?.cancel()
+        sizing = nil
+        guard request.followsSmallest else { return }
+        // The size counts as long as it is repeated.
+        sizing = socket.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(4), delay: .seconds(4)) { _ in
+            Task { _ = try? await ask() }
+        }
+    }
+
+    private func take() {
+        guard let pod else { return }
+        let (service, person, viewer) = (self.service, request.person, self.viewer)
+        onLoop(after: { () async throws(ErrorBody) in
+            try await service.relay.take(
+                ViewerRequest(pod: pod.pod, viewer: viewer, author: person.author, role: person.role))
+        }) { session, result in
+            if case .success(let applied) = result, applied.result == .applied {
+                session.send(ViewNotice(type: "writer", writer: .init(author: person.author, you: true)))
+            } else {
+                session.tell(result)
+            }
+        }
+    }
+
+    private func timeline() {
+        guard let pod else { return }
+        let service = self.service
+        onLoop(after: { () async throws(ErrorBody) in try await service.recorder.timeline(GetTimeline(pod: pod.pod)) }) { session, result in
+            switch result {
+            case .success(let timeline): session.send(Typed(type: "timeline", value: timeline))
+            case .failure(let error): session.tell(error)
+            }
+        }
+    }
+
+    // MARK: - Sending
+
+    private func tell(_ result: Result<Applied, ErrorBody>) {
+        switch result {
+        case .success(let applied) where applied.result == .applied: break
+        case .success(let applied): tell(ErrorBody(applied))
+        case .failure(let error): tell(error)
+        }
+    }
+
+    func tell(_ error: ErrorBody) {
+        send(ViewNotice(type: "error", error: error))
+    }
+
+    func send(_ value: some Encodable) {
+        guard let socket, let bytes = try? JSON.encode(value) else { return }
+        socket.send(WebSocketWire.message(.binary, payload: bytes))
+    }
+
+    func send(json bytes: [UInt8]) {
+        socket?.send(WebSocketWire.message(.binary, payload: bytes))
+    }
+
+    private func notices() -> @Sendable (ViewNotice) -> Void {
+        guard let socket else { return { _ in } }
+        let bound = NIOLoopBound(Weak(self), eventLoop: socket.eventLoop)
+        let loop = socket.eventLoop
+        return { notice in loop.execute { bound.value.object?.send(notice) } }
+    }
+
+    func onLoop<Value: Sendable>(
+        after work: @escaping @Sendable () async throws(ErrorBody) -> Value,
+        then: @escaping (ViewSession, Result<Value, ErrorBody>) -> Void
+    ) {
+        guard let socket else { return }
+        LoopTask.run(for: self, on: socket.eventLoop, work, then: then)
+    }
+}
+
+/// A value with a `type` beside its own members.
+struct Typed<Value: Encodable>: Encodable {
+    enum Key: CodingKey { case type }
+
+    var type: String
+    var value: Value
+
+    func encode(to encoder: any Encoder) throws {
+        try value.encode(to: encoder)
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(type, forKey: .type)
+    }
+}

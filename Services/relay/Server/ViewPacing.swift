@@ -1,0 +1,75 @@
+internal import Contract
+internal import Terminal
+internal import ViewProtocol
+
+/// When a pod's view is published: the first change after quiet at once, then at most sixty times a second, only while
+/// somebody watches, and never the middle of a synchronized update (unless that is not finished within 150 ms).
+struct ViewPacing {
+    /// How long one `watch` keeps changes coming.
+    static let lease = Duration.seconds(10)
+    static let interval = Duration.microseconds(16_667)
+    /// Source: the limit that terminals with mode 2026 commonly apply.
+    static let synchronizedLimit = Duration.milliseconds(150)
+
+    private var watchedUntil = Timestamp(microseconds: 0)
+    /// Viewers' screens are the state after this frame; 0 while nobody has been shown anything.
+    private var shownSeq: UInt64 = 0
+    private var lastPublished = Timestamp(microseconds: 0)
+    private var isScheduled = false
+    private var synchronizedSince: Timestamp?
+
+    func isWatched(at now: Timestamp) -> Bool { now < watchedUntil }
+
+    mutating func watch(until time: Timestamp) {
+        watchedUntil = max(watchedUntil, time)
+    }
+
+    /// The engine is another one: what viewers have does not lead to it.
+    mutating func restart() {
+        shownSeq = 0
+        synchronizedSince = nil
+    }
+
+    /// What to do after frames were applied.
+    mutating func next(_ terminal: Terminal, seq: UInt64, now: Timestamp) -> LivePod.Next {
+        if terminal.modes.synchronizedUpdate {
+            if synchronizedSince == nil { synchronizedSince = now }
+        } else {
+            synchronizedSince = nil
+        }
+        guard isWatched(at: now), seq > shownSeq, !isScheduled else { return .nothing }
+        if let wait = hold(now: now) ?? rest(now: now) {
+            isScheduled = true
+            return .publishViewLater(wait)
+        }
+        return .publishView
+    }
+
+    /// How long a synchronized update may still hold the view back.
+    func hold(now: Timestamp) -> Duration? {
+        guard let since = synchronizedSince else { return nil }
+        let left = Self.synchronizedLimit - (now - since)
+        return left > .zero ? left : nil
+    }
+
+    private func rest(now: Timestamp) -> Duration? {
+        let left = Self.interval - (now - lastPublished)
+        return left > .zero && left <= Self.interval ? left : nil
+    }
+
+    /// The change from what viewers have to now. `force` also when it is not time yet: a keyframe is about to be given.
+    mutating func take(
+        _ terminal: Terminal, seq: UInt64, time: Timestamp, now: Timestamp, force: Bool
+    ) -> (base: UInt64, seq: UInt64, payload: [UInt8])? {
+        if !force { isScheduled = false }
+        guard seq > shownSeq else { return nil }
+        if !force, hold(now: now) != nil { return nil }
+        let delta = terminal.takeDelta(force: true)
+        let base = shownSeq
+        shownSeq = seq
+        lastPublished = now
+        // What viewers hold came from another engine. This leads from nowhere: who is behind asks for a keyframe.
+        guard base > 0 else { return (seq, seq, ViewEncoder.delta(nil, base: seq, seq: seq, time: time)) }
+        return (base, seq, ViewEncoder.delta(delta, base: base, seq: seq, time: time))
+    }
+}
