@@ -49,7 +49,8 @@ struct GateTests {
         }
         #expect(words.contains("person:alice"))
         #expect(isPass(GateDecision.decide(type(alice, "a"), scene: .init(), lease: &lease, now: start)))
-        #expect(lease.release(viewer: "a"))
+        let released = lease.release(viewer: "a")
+        #expect(released)
         #expect(isPass(GateDecision.decide(type(bob, "b"), scene: .init(), lease: &lease, now: start)))
     }
 
@@ -68,7 +69,8 @@ struct GateTests {
         #expect(isPass(GateDecision.decide(take, scene: .init(), lease: &lease, now: start)))
         #expect(lease.holder?.author == bob)
         #expect(result(GateDecision.decide(type(alice, "a"), scene: .init(), lease: &lease, now: start)) == .busy)
-        #expect(!lease.release(viewer: "a"))
+        let released = lease.release(viewer: "a")
+        #expect(!released)
     }
 
     @Test("gives up a writer that has said nothing for thirty seconds, not one that types every twenty")
@@ -132,12 +134,18 @@ struct GateTests {
     @Test("sizes a pod by the smallest viewer who asked, and gives the old size back")
     func smallest() {
         var sizes = SmallestSize()
-        #expect(sizes.set("a", columns: 100, rows: 30, now: start, current: (120, 40))! == (100, 30))
-        #expect(sizes.set("b", columns: 90, rows: 50, now: start, current: (100, 30))! == (90, 30))
-        #expect(sizes.set("b", columns: 90, rows: 50, now: start, current: (90, 30)) == nil)
-        #expect(sizes.remove("b", current: (90, 30))! == (100, 30))
-        #expect(sizes.expire(now: start + .seconds(20), current: (100, 30))! == (120, 40))
-        #expect(sizes.remove("a", current: (120, 40)) == nil)
+        let first = sizes.set("a", columns: 100, rows: 30, now: start, current: (120, 40))
+        #expect(first.map { [$0.columns, $0.rows] } == [100, 30])
+        let second = sizes.set("b", columns: 90, rows: 50, now: start, current: (100, 30))
+        #expect(second.map { [$0.columns, $0.rows] } == [90, 30])
+        let again = sizes.set("b", columns: 90, rows: 50, now: start, current: (90, 30))
+        #expect(again == nil)
+        let left = sizes.remove("b", current: (90, 30))
+        #expect(left.map { [$0.columns, $0.rows] } == [100, 30])
+        let silent = sizes.expire(now: start + .seconds(20), current: (100, 30))
+        #expect(silent.map { [$0.columns, $0.rows] } == [120, 40])
+        let gone = sizes.remove("a", current: (120, 40))
+        #expect(gone == nil)
     }
 
     @Test("marks pasted text where the program asked for it, and lets nothing in it end the mark")

@@ -137,6 +137,8 @@ struct RelayTests {
         try stage.bus.publish(subject, payload: Array("bad id".utf8), headers: [(Headers.messageID, "x.y"), (Headers.time, "1")])
         try stage.bus.publish(
             subject, payload: Array("far".utf8), headers: [(Headers.messageID, "\(shim.pod).\(UInt64.max)"), (Headers.time, "1")])
+        try stage.bus.publish(
+            subject, payload: Array("far".utf8), headers: [(Headers.messageID, "\(shim.pod).9999"), (Headers.time, "1")])
         try stage.bus.publish(Subjects.pty(shim.pod, .ctl), payload: Array("{".utf8), headers: [(Headers.messageID, "\(shim.pod).0")])
         try stage.bus.publish(Subjects.pty(shim.pod, .key), payload: [1, 2, 3], headers: [(Headers.messageID, "\(shim.pod).3"), (Headers.time, "-1")])
         try stage.bus.publish("pty.99.nobody.out", payload: [1])
@@ -238,7 +240,7 @@ struct RelayTests {
 
         init(_ stage: RelayStage, _ pod: PodID) async throws {
             self.pod = pod
-            try stage.bus.subscribe(Subjects.viewDelta(pod)) { [state] message in
+            try stage.bus.subscribe(Subjects.viewDelta(pod)) { [self] message in
                 let base = UInt64(message.header(ViewHeaders.base) ?? "") ?? 0
                 let seq = UInt64(message.header(ViewHeaders.seq) ?? "") ?? 0
                 state.withLock { state in

@@ -33,10 +33,12 @@ struct RingTests {
     @Test("asks for a keyframe instead of losing a message larger than itself")
     func largeMessage() {
         var ring = filled(.init(bytes: 10, messages: 100), [5, 5])
-        #expect(ring.append(frame(3, bytes: 11)) == false)
+        let fits = ring.append(frame(3, bytes: 11))
+        #expect(!fits)
         #expect(ring.count == 0)
         ring.keep(.init(seq: 3, snapshot: [1]))
-        #expect(ring.append(frame(4, bytes: 1)))
+        let next = ring.append(frame(4, bytes: 1))
+        #expect(next)
         #expect(ring.keyframe?.seq == 3)
         #expect(ring.held.map(\.seq) == [4])
     }

@@ -53,6 +53,8 @@ final class LivePod: Sendable {
         var exit: Exit?
         var waiting: [Frame] = []
         var waitingBytes = 0
+        /// So many of the waiting frames had come when the keyframe under way was asked for.
+        var waitingAtRequest = 0
         var ring = FrameRing()
         var lease = WriterLease()
         var isSubmitting = false
@@ -104,17 +106,24 @@ final class LivePod: Sendable {
 
     var standing: Standing { state.withLock { $0.standing } }
 
+    /// A keyframe is about to be asked for.
+    func noteRequest() {
+        state.withLock { $0.waitingAtRequest = $0.waiting.count }
+    }
+
     /// Takes a keyframe that was fetched: the state after frame `seq`. False: it is older than what waits; fetch again.
     func install(compressed: [UInt8], seq: UInt64, time: Timestamp) -> Bool {
         state.withLock { state in
             guard state.standing != .inStep || seq > state.seq else { return true }
             guard state.install(compressed: compressed, seq: seq, time: time) else { return false }
+            state.dropForged(newest: seq)
             return state.drain()
         }
     }
 
     /// Takes a whole log from its beginning or from a keyframe, as the stream holds it.
-    func install(_ frames: [Frame]) -> Bool {
+    /// - Parameter isFinal: the stream was asked often enough: what it does not lead to is not real.
+    func install(_ frames: [Frame], isFinal: Bool) -> Bool {
         state.withLock { state in
             guard state.standing != .inStep else { return true }
             guard let first = frames.first else { return false }
@@ -127,6 +136,7 @@ final class LivePod: Sendable {
             for frame in frames where frame.seq == state.seq + 1 {
                 guard state.apply(frame) else { return false }
             }
+            if isFinal { state.dropForged(newest: state.seq) }
             return state.drain()
         }
     }
@@ -305,6 +315,13 @@ extension LivePod.State {
         return true
     }
 
+    /// Frames that came before the one who numbers them said that his newest is `newest`, and that are beyond it, are nobody's.
+    mutating func dropForged(newest: UInt64) {
+        let early = waiting.prefix(waitingAtRequest).filter { $0.seq <= newest }
+        waiting = early + waiting.dropFirst(waitingAtRequest)
+        waitingAtRequest = 0
+    }
+
     /// Applies what has waited. False: it does not follow.
     mutating func drain() -> Bool {
         let frames = waiting
@@ -327,6 +344,7 @@ extension LivePod.State {
         waitingBytes += frame.bytes.count
         while waitingBytes > LivePod.waitingLimit, waiting.count > 1 {
             waitingBytes -= waiting.removeFirst().bytes.count
+            waitingAtRequest = max(0, waitingAtRequest - 1)
         }
     }
 

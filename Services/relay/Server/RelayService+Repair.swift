@@ -10,9 +10,11 @@ extension RelayService {
     func repair(_ pod: LivePod) async {
         let end = ContinuousClock.now + Self.patience
         var pause = Duration.milliseconds(10)
+        var tries = 0
         while pod.standing == .repairing {
+            tries += 1
             if await installFromShim(pod) { break }
-            if await installFromStream(pod) { break }
+            if await installFromStream(pod, isFinal: tries > 3) { break }
             guard ContinuousClock.now < end, (try? await Task.sleep(for: pause)) != nil else {
                 logger.warning("no state of a pod could be had", metadata: ["pod": "\(pod.pod)"])
                 pod.giveUp()
@@ -39,6 +41,7 @@ extension RelayService {
     private func installFromShim(_ pod: LivePod) async -> Bool {
         // Several tries: frames may overtake the keyframe's answer.
         for _ in 0..<5 {
+            pod.noteRequest()
             do {
                 let reply = try await bus.request(
                     Subjects.shimKeyframe(pod.pod), payload: [UInt8](), timeout: .seconds(1))
@@ -54,7 +57,8 @@ extension RelayService {
 
     /// The newest keyframe in the stream and what follows it; a pod without one, from its beginning. A pod of which the
     /// stream holds nothing, and of which no frame came, is given up at once.
-    private func installFromStream(_ pod: LivePod) async -> Bool {
+    private func installFromStream(_ pod: LivePod, isFinal: Bool) async -> Bool {
+        pod.noteRequest()
         do throws(BusError) {
             var frames: [Frame] = []
             var next: UInt64 = 1
@@ -70,7 +74,7 @@ extension RelayService {
                 if !pod.isAwaited { pod.giveUp() }
                 return !pod.isAwaited
             }
-            return pod.install(frames)
+            return pod.install(frames, isFinal: isFinal)
         } catch {
             return false
         }

@@ -12,6 +12,8 @@ internal import ViewProtocol
 /// Frames and requests are handled in the bus's callbacks; tasks exist only for what has to wait (fetching a keyframe,
 /// submitting a prompt).
 public final class RelayService: Sendable {
+    /// Beyond this a sequence number is garbage: no pod writes so many frames.
+    static let largestSeq: UInt64 = 1 << 62
     /// How long an ended pod stays in memory after the last request for it.
     static let keepEnded = Duration.seconds(60)
 
@@ -46,6 +48,8 @@ public final class RelayService: Sendable {
             self?.change(gained: change.gained, lost: change.lost)
         }
         ownership.withLock { $0 = joined }
+        // Ready means that requests arrive.
+        try await bus.flush()
     }
 
     /// Listens to what concerns all shards.
@@ -123,7 +127,8 @@ public final class RelayService: Sendable {
     // MARK: - Frames
 
     private func frame(_ message: BusMessage) {
-        guard let frame = Frame(subject: message.subject, header: { message.header($0) }, payload: message.payload) else {
+        guard let frame = Frame(subject: message.subject, header: { message.header($0) }, payload: message.payload), frame.seq < Self.largestSeq
+        else {
             garbledCount.increment()
             return
         }
