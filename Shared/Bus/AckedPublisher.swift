@@ -91,6 +91,12 @@ public final class AckedPublisher: Sendable {
     /// Messages that are not stored yet.
     public var unacknowledged: Int { fields.withLock { $0.window.count } }
 
+    /// Every message up to this token is stored; one less than the first token while none is.
+    public var storedUpTo: UInt64 { fields.withLock { fields in fields.window.oldest.map { $0 - 1 } ?? fields.next } }
+
+    /// Whether `publish` would take a message of moderate size.
+    public var hasRoom: Bool { fields.withLock { !$0.isClosed && hasRoom(256 << 10, $0.window) } }
+
     /// Takes and sends a message; nil when the window is full or the publisher closed.
     public func publish(_ subject: String, payload: [UInt8], headers: [(String, String)]) -> UInt64? {
         sending.withLock { _ in

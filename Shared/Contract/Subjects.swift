@@ -29,6 +29,8 @@ public enum Subjects {
     public static func shimSignal(_ pod: PodID) -> String { "shim.\(pod).signal" }
     public static func shimKeyframe(_ pod: PodID) -> String { "shim.\(pod).keyframe" }
     public static func shimMarker(_ pod: PodID) -> String { "shim.\(pod).marker" }
+    /// Ends the pod's process: politely, then by force.
+    public static func shimStop(_ pod: PodID) -> String { "shim.\(pod).stop" }
     public static func shimAll(_ pod: PodID) -> String { "shim.\(pod).*" }
 
     // MARK: Live views

@@ -1,0 +1,73 @@
+internal import Bus
+internal import Contract
+
+/// Keeps a bus connection for the shim, for ever: libnats reconnects, and when it gives up (credentials refused) we begin anew.
+final class BusLink: Sendable {
+    private let pod: PodID
+    private let servers: [String]
+    private let credentialsFile: String?
+    private let inbox: ShimInbox
+
+    init(pod: PodID, servers: [String], credentialsFile: String?, inbox: ShimInbox) {
+        self.pod = pod
+        self.servers = servers
+        self.credentialsFile = credentialsFile
+        self.inbox = inbox
+    }
+
+    func start() {
+        Task { await self.keep() }
+    }
+
+    private func keep() async {
+        var options = BusOptions(
+            servers: servers, name: "switchback-shim \(pod)", credentialsFile: credentialsFile, connectTimeout: nil,
+            pingInterval: .seconds(20), pendingMessages: 8192, pendingBytes: 16 << 20, reconnectBufferBytes: 0, deliveryThreads: 1)
+        options.sendAsSoonAsPossible = true
+        while true {
+            do {
+                let connection = try await BusConnection.connect(options)
+                try listen(connection)
+                inbox.post(.attached(connection))
+                // Until libnats gives up for good.
+                await withCheckedContinuation { continuation in
+                    let once = Once(continuation)
+                    connection.onStateChange { [inbox] state in
+                        inbox.post(.busMoved)
+                        if state == .closed { once.resume() }
+                    }
+                    if connection.isClosed { once.resume() }
+                }
+            } catch {
+                log("no bus connection: \(error)")
+            }
+            try? await Task.sleep(for: .milliseconds(Int.random(in: 1000...3000)))
+        }
+    }
+
+    private func listen(_ connection: BusConnection) throws(BusError) {
+        let skip = Subjects.shimAll(pod).count - 1
+        try connection.subscribe(Subjects.shimAll(pod)) { [inbox] message in
+            inbox.post(.request(verb: String(message.subject.dropFirst(skip)), message))
+        }
+    }
+
+    /// Asks the stream, until it answers, for the newest frame it has of this pod.
+    static func newestStored(_ pod: PodID, _ connection: BusConnection) async throws -> UInt64 {
+        let message = try await JetStream(connection).lastMessage(Streams.terminals, subject: Subjects.pty(pod))
+        return message?.header(Headers.messageID).flatMap { Frame.seq(inMessageID: $0, of: pod) } ?? 0
+    }
+
+    func resolve(_ connection: BusConnection) {
+        Task { [inbox, pod] in
+            while !connection.isClosed {
+                do {
+                    inbox.post(.resolved(newest: try await Self.newestStored(pod, connection), connection))
+                    return
+                } catch {
+                    try? await Task.sleep(for: .milliseconds(500))
+                }
+            }
+        }
+    }
+}
