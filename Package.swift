@@ -110,7 +110,7 @@ let package = Package(
 
         // The shim: one process per pod. No Foundation networking, no HTTP, small.
         library("ShimCore", "Services/runner/Shim", ["CPty", "RunnerClient", "Terminal", "Contract", "Bus", "Compression", logging]),
-        program("switchback-shim", "Services/runner/ShimProgram", ["ShimCore"]),
+        program("switchback-shim", "Services/runner/ShimProgram", ["ShimCore", "CPty", "Contract", "RunnerClient"]),
 
         // The command.
         library("Inspect", "CLI/Inspect", ["Terminal"]),
@@ -139,7 +139,7 @@ let package = Package(
         tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract"]),
         tests("Database", ["Database", "TestSupport", "Digest", "Compression", logging]),
         tests("ServiceKit", ["ServiceKit", "TestSupport", coreMetrics, httpTypes, hummingbirdCore, logging]),
-        tests("Runner", ["RunnerServer", "ShimCore", "CPty", "TestSupport", "Contract", "Bus", "Terminal"]),
+        tests("Runner", ["RunnerServer", "RunnerClient", "ShimCore", "CPty", "TestSupport", "Contract", "Bus", "Terminal"]),
         tests("Recorder", ["RecorderServer", "RecorderClient", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
         tests("Registry", ["RegistryServer", "RegistryClient", "TestSupport", "Contract", "Bus", "Database", logging]),
         tests("Relay", ["RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),

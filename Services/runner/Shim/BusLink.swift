@@ -55,14 +55,22 @@ final class BusLink: Sendable {
     /// Asks the stream, until it answers, for the newest frame it has of this pod.
     static func newestStored(_ pod: PodID, _ connection: BusConnection) async throws -> UInt64 {
         let message = try await JetStream(connection).lastMessage(Streams.terminals, subject: Subjects.pty(pod))
-        return message?.header(Headers.messageID).flatMap { Frame.seq(inMessageID: $0, of: pod) } ?? 0
+        return seq(of: message, pod)
+    }
+
+    private static func seq(of message: StoredMessage?, _ pod: PodID) -> UInt64 {
+        message?.header(Headers.messageID).flatMap { Frame.seq(inMessageID: $0, of: pod) } ?? 0
     }
 
     func resolve(_ connection: BusConnection) {
         Task { [inbox, pod] in
             while !connection.isClosed {
                 do {
-                    inbox.post(.resolved(newest: try await Self.newestStored(pod, connection), connection))
+                    let message = try await JetStream(connection).lastMessage(Streams.terminals, subject: Subjects.pty(pod))
+                    let control = message.flatMap { try? JSON.decode(Control.self, from: $0.payload) }
+                    var isExit = false
+                    if case .exit? = control { isExit = true }
+                    inbox.post(.resolved(newest: Self.seq(of: message, pod), isExit: isExit, connection))
                     return
                 } catch {
                     try? await Task.sleep(for: .milliseconds(500))

@@ -9,8 +9,8 @@ final class ShimInbox: Sendable {
         case request(verb: String, BusMessage)
         /// A bus connection to use from now on.
         case attached(BusConnection)
-        /// The stream's newest frame of this pod, asked over that connection.
-        case resolved(newest: UInt64, BusConnection)
+        /// The stream's newest frame of this pod, asked over that connection, and whether it is the exit.
+        case resolved(newest: UInt64, isExit: Bool, BusConnection)
         /// Acks came, or the connection came back or went.
         case busMoved
     }

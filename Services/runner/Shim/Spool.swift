@@ -86,11 +86,13 @@ final class Spool {
         needsSync = true
     }
 
-    /// Everything written so far survives a power cut when this returns.
-    func sync() {
-        guard needsSync, file >= 0 else { return }
+    /// Everything written so far survives a power cut when this returns. False when there was nothing new.
+    @discardableResult
+    func sync() -> Bool {
+        guard needsSync, file >= 0 else { return false }
         needsSync = false
         fdatasync(file)
+        return true
     }
 
     /// Frames up to `seq` are stored in the stream: their files go.
@@ -102,6 +104,21 @@ final class Spool {
         while let first = segments.first, first.last <= acked, segments.count > 1 { drop(first) }
         // The file that is being written is emptied rather than deleted, as long as it is small this costs nothing.
         if let only = segments.first, segments.count == 1, only.last <= acked, only.bytes > 256 << 10 { drop(only) }
+    }
+
+    /// Goes on behind `seq`, which the stream holds although these files do not (a power cut took their end).
+    func skip(to seq: UInt64) {
+        release(upTo: seq)
+        guard seq > newest else { return }
+        for segment in segments { drop(segment) }
+        newest = seq
+        acked = seq
+    }
+
+    /// The newest frame, if a file still has it.
+    func lastFrame() throws(ErrorBody) -> Frame? {
+        guard let last = segments.last, last.last >= last.first else { return nil }
+        return try read(last.last)
     }
 
     private func drop(_ segment: Segment) {

@@ -1,0 +1,127 @@
+internal import Bus
+internal import Contract
+internal import Terminal
+
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
+
+extension Shim {
+    /// Most that one write may bring, and most that may wait for a program that does not read.
+    static let largestWrite = 512 << 10
+
+    /// Answers a request on `shim.<pod>.<verb>`.
+    func answer(_ verb: String, _ message: BusMessage) {
+        let reply: BusReply
+        do throws(ErrorBody) {
+            switch verb {
+            case "write": reply = BusReply(Reply.encode(try write(message)))
+            case "resize": reply = BusReply(Reply.encode(try resize(JSON.decode(Resize.self, from: message.payload))))
+            case "signal":
+                try signal(JSON.decode(SendSignal.self, from: message.payload))
+                reply = BusReply(Reply.encode(Done()))
+            case "stop":
+                let request = try JSON.decode(StopPod.self, from: message.payload)
+                emit(.signal(name: "TERM", author: request.author))
+                stop(grace: .milliseconds(max(0, min(request.graceMs, 600_000))))
+                reply = BusReply(Reply.encode(Done()))
+            case "marker":
+                let request = try JSON.decode(PutMarker.self, from: message.payload)
+                emitOutput(.now)
+                reply = BusReply(Reply.encode(Applied(result: .applied, seq: emit(.marker(text: request.text, author: request.author)))))
+            case "keyframe": reply = try keyframe()
+            default: throw ErrorBody(.badRequest, "a shim does not know \"\(verb)\"")
+            }
+        } catch {
+            return respond(message, BusReply(Reply.error(error)))
+        }
+        respond(message, reply)
+    }
+
+    private func respond(_ message: BusMessage, _ reply: BusReply) {
+        publisher.current?.respond(to: message, reply)
+    }
+
+    /// Types into the program, unless the screen changed after the frame that the author saw.
+    private func write(_ message: BusMessage) throws(ErrorBody) -> Applied {
+        guard let author = message.header(Headers.author).flatMap(Author.init) else {
+            throw ErrorBody(.badRequest, "a write needs the header \(Headers.author), kind:id")
+        }
+        var ifSeq: UInt64?
+        if let text = message.header(Headers.ifSeq) {
+            guard let number = UInt64(text) else { throw ErrorBody(.badRequest, "\(Headers.ifSeq) is \"\(text)\", not a frame number") }
+            ifSeq = number
+        }
+        guard message.payloadSize <= Self.largestWrite else {
+            throw ErrorBody(.tooLarge, "one write takes at most \(Self.largestWrite) bytes")
+        }
+        guard !hasExited else { return Applied(result: .gone, message: "the program has ended") }
+        // What the terminal holds is on the screen now, whether we had read it or not.
+        catchUpWithOutput()
+        if let ifSeq, newestChange > ifSeq {
+            return Applied(result: .screenChanged, seq: newestChange, message: "the screen changed after frame \(ifSeq)")
+        }
+        guard pty.waitingBytes + message.payloadSize <= Self.largestWrite else {
+            return Applied(result: .busy, message: "the program does not read its input; \(pty.waitingBytes) bytes wait")
+        }
+        guard message.payloadSize > 0 else { return Applied(result: .applied, seq: newestSeq) }
+        let bytes = message.payload
+        let seq = emit(.in, bytes, author: author, via: message.header(Headers.via))
+        pty.write(bytes)
+        return Applied(result: .applied, seq: seq)
+    }
+
+    private func catchUpWithOutput() {
+        guard readsNow else { return }
+        for _ in 0..<64 {
+            readOutput()
+            if output.isEmpty { return }
+            emitOutput(.now)
+        }
+    }
+
+    private func resize(_ request: Resize) throws(ErrorBody) -> Applied {
+        if let problem = PodSpec.sizeProblem(columns: request.columns, rows: request.rows) { throw problem }
+        guard !hasExited else { return Applied(result: .gone, message: "the program has ended") }
+        guard request.columns != terminal.columns || request.rows != terminal.rows else {
+            return Applied(result: .applied, seq: newestSeq)
+        }
+        // Output that was made for the old size belongs before the change.
+        catchUpWithOutput()
+        emitOutput(.now)
+        guard pty.resize(columns: request.columns, rows: request.rows) else {
+            throw ErrorBody(.internal, "the terminal refused the size: \(String(cString: strerror(errno)))")
+        }
+        let version = terminal.screenVersion
+        terminal.resize(columns: request.columns, rows: request.rows)
+        let seq = emit(.resize(columns: request.columns, rows: request.rows, author: request.author))
+        if terminal.screenVersion != version { newestChange = seq }
+        keyPacing.output(0, .now)
+        return Applied(result: .applied, seq: seq)
+    }
+
+    private func signal(_ request: SendSignal) throws(ErrorBody) {
+        guard let number = SignalName.number(request.name) else {
+            let known = SignalName.numbers.keys.sorted().joined(separator: ", ")
+            throw ErrorBody(.badRequest, "\"\(request.name)\" is no signal that can be sent; use one of \(known)")
+        }
+        guard !hasExited else { throw ErrorBody(.gone, "the program has ended") }
+        guard pty.signal(number) else {
+            throw ErrorBody(.internal, "the signal could not be sent: \(String(cString: strerror(errno)))")
+        }
+        emit(.signal(name: request.name.uppercased(), author: request.author))
+    }
+
+    private func keyframe() throws(ErrorBody) -> BusReply {
+        emitOutput(.now)
+        guard let packed = packedScreen() else { throw ErrorBody(.internal, "the screen could not be packed") }
+        let meta = KeyframeMeta(seq: newestSeq, time: newestTime, columns: terminal.columns, rows: terminal.rows)
+        do {
+            return BusReply(packed, headers: [(Headers.meta, try JSON.text(meta))])
+        } catch {
+            throw ErrorBody(.internal, "\(error)")
+        }
+    }
+}
