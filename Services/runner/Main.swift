@@ -1,4 +1,41 @@
+internal import Bus
+internal import FoundationEssentials
+internal import RunnerServer
+internal import ServiceKit
+
 @main
 enum Main {
-    static func main() {}
+    static func main() async {
+        await ServiceProgram.run("runner") { context in
+            let configuration = context.configuration
+            let environment = configuration.environment
+            let programs = CommandLine.arguments.first.map { URL(filePath: $0).deletingLastPathComponent().path } ?? "."
+            let name = environment["SWITCHBACK_RUNNER_NAME"] ?? configuration.instance
+            let runner = RunnerConfiguration(
+                name: name,
+                directory: try configuration.require("SWITCHBACK_RUNNER_DIR", for: "the folder where this runner keeps its pods"),
+                shim: environment["SWITCHBACK_SHIM"] ?? programs + "/switchback-shim", natsServers: configuration.natsServers,
+                natsCredentialsFile: configuration.natsCredentialsFile, environment: environment)
+            guard !name.isEmpty, !name.contains(where: { $0 == "." || $0 == "*" || $0 == ">" || $0.isWhitespace }) else {
+                throw ConfigurationError("SWITCHBACK_RUNNER_NAME is \"\(name)\"; it must be one subject token: no spaces, '.', '*' or '>'")
+            }
+            let bus = try await context.connect()
+            let server = try await RunnerServer.start(
+                bus: bus, configuration: runner, agentFolders: agentFolders(environment, programs: programs), version: ServiceProgram.version,
+                logger: context.logger)
+            return [
+                Running {
+                    await server.stop()
+                    await bus.close()
+                }
+            ]
+        }
+    }
+
+    /// Manifests beside the programs, in the checkout they were built in, and the person's own, which win.
+    private static func agentFolders(_ environment: [String: String], programs: String) -> [String] {
+        let installed = [programs + "/Agents", programs + "/../../Agents", programs + "/../../../Agents"]
+            .first { FileManager.default.fileExists(atPath: $0 + "/shell.toml") }
+        return [installed, environment["SWITCHBACK_AGENTS"]].compactMap { $0 }
+    }
 }

@@ -1,0 +1,65 @@
+internal import CPty
+internal import Contract
+internal import FoundationEssentials
+internal import RunnerClient
+
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
+
+/// A pod's directory on its host: spec, state, lock and spool.
+struct PodDirectory: Sendable, Hashable {
+    var path: String
+
+    var specFile: String { path + "/" + ShimFiles.spec }
+    var stateFile: String { path + "/" + ShimFiles.state }
+    var lockFile: String { path + "/" + ShimFiles.lock }
+    var logFile: String { path + "/" + ShimFiles.log }
+    var plannedFile: String { path + "/started.json" }
+
+    func spec() throws(ErrorBody) -> ShimSpec { try read(ShimSpec.self, specFile) }
+    func state() -> ShimState? { try? read(ShimState.self, stateFile) }
+
+    /// What the runner answered when it started this pod.
+    func started() -> Started? { try? read(Started.self, plannedFile) }
+
+    /// Whether the pod's shim lives: it holds the lock.
+    func isShimAlive() -> Bool {
+        guard FileManager.default.fileExists(atPath: lockFile) else { return false }
+        let descriptor = cpty_lock(lockFile)
+        guard descriptor >= 0 else { return true }
+        close(descriptor)
+        return false
+    }
+
+    /// Makes the directory with its spec; readable by the owner only, since the spec holds the environment.
+    func create(_ spec: ShimSpec) throws(ErrorBody) {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            try write(spec, specFile)
+        } catch {
+            throw ErrorBody(.unavailable, "cannot write the pod's directory \(path): \(error)")
+        }
+    }
+
+    func write(_ value: some Encodable, _ file: String) throws {
+        try Data(JSON.encode(value)).write(to: URL(filePath: file), options: .atomic)
+        chmod(file, 0o600)
+    }
+
+    func remove() { try? FileManager.default.removeItem(atPath: path) }
+
+    /// The last lines of the shim's log, for an error.
+    func logTail() -> String {
+        guard let data = FileManager.default.contents(atPath: logFile) else { return "" }
+        return String(decoding: data.suffix(500), as: UTF8.self).trimmingWhitespace()
+    }
+
+    private func read<Value: Decodable>(_ type: Value.Type, _ file: String) throws(ErrorBody) -> Value {
+        guard let data = FileManager.default.contents(atPath: file) else { throw ErrorBody(.notFound, "\(file) is missing") }
+        return try JSON.decode(type, from: data)
+    }
+}

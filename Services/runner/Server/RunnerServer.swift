@@ -1,0 +1,108 @@
+public import Bus
+internal import Contract
+internal import FoundationEssentials
+public import Logging
+internal import Synchronization
+
+/// A runner on the bus: its requests, its heartbeat, and a look around now and then.
+public final class RunnerServer: Sendable {
+    private let bus: BusConnection
+    private let service: RunnerService
+    private let name: String
+    private let version: String
+    private let logger: Logger
+    private let subscriptions = Mutex<[BusSubscription]>([])
+    private let work = Mutex<[Task<Void, Never>]>([])
+    private let offset = Mutex<Int64?>(nil)
+
+    /// Adopts what runs, then serves.
+    public static func start(bus: BusConnection, configuration: RunnerConfiguration, agentFolders: [String], version: String, logger: Logger) async throws
+        -> RunnerServer
+    {
+        try FileManager.default.createDirectory(
+            atPath: configuration.directory + "/pods", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        guard FileManager.default.isExecutableFile(atPath: configuration.shim) else {
+            throw ErrorBody(.unavailable, "the shim \(configuration.shim) is not there or cannot be executed; set SWITCHBACK_SHIM to its path")
+        }
+        let catalog = AgentCatalog.load(folders: agentFolders, logger: logger)
+        let service = RunnerService(configuration: configuration, catalog: catalog, calls: BusShimCalls(bus: bus, logger: logger), logger: logger)
+        await service.lookAround()
+        let server = RunnerServer(bus: bus, service: service, name: configuration.name, version: version, logger: logger)
+        try server.serve()
+        server.beat()
+        return server
+    }
+
+    private init(bus: BusConnection, service: RunnerService, name: String, version: String, logger: Logger) {
+        self.bus = bus
+        self.service = service
+        self.name = name
+        self.version = version
+        self.logger = logger
+    }
+
+    private func serve() throws {
+        let service = service
+        let start: @Sendable (StartPod) async throws -> Started = { try await service.start($0) }
+        let all = [
+            try bus.answer(Subjects.runner(name, "start"), handler: start),
+            try bus.answer(Subjects.runner(name, "resume"), handler: start),
+            try bus.answer(Subjects.runner(name, "stop")) { (request: StopPod) in
+                try await service.stop(request)
+                return Done()
+            },
+        ]
+        subscriptions.withLock { $0 = all }
+    }
+
+    /// Each second a heartbeat; each fifth one after a look around.
+    private func beat() {
+        let task = Task { [weak self] in
+            var count = 0
+            while !Task.isCancelled {
+                guard let self else { return }
+                count += 1
+                if count % 5 == 0 { await self.service.lookAround() }
+                await self.heartbeat()
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+        work.withLock { $0.append(task) }
+    }
+
+    private func heartbeat() async {
+        let sent = Timestamp.now()
+        let beat = Heartbeat(
+            runner: name, host: ProcessInfo.processInfo.hostName, version: version, sent: sent, clockOffset: offset.withLock { $0 },
+            pods: await service.pods)
+        do throws(ErrorBody) {
+            let reply = try await bus.ask(Subjects.runnersHeartbeat, beat, timeout: .seconds(2), as: HeartbeatReply.self)
+            let received = Timestamp.now()
+            // The registry answered halfway between the two, as far as anybody can tell.
+            let middle = sent.microseconds + (received.microseconds - sent.microseconds) / 2
+            offset.withLock { $0 = middle - reply.time.microseconds }
+        } catch {
+            logger.debug("heartbeat not taken", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Stops serving. Pods go on.
+    public func stop() async {
+        for task in work.withLock({ $0 }) { task.cancel() }
+        for subscription in subscriptions.withLock({ $0 }) { subscription.unsubscribe() }
+    }
+}
+
+/// Shims, over the bus.
+struct BusShimCalls: ShimCalls {
+    let bus: BusConnection
+    let logger: Logger
+
+    func signal(_ pod: PodID, _ name: String, _ author: Author) async {
+        do throws(ErrorBody) {
+            let _: Done = try await bus.ask(Subjects.shimSignal(pod), SendSignal(name: name, author: author), timeout: .seconds(1))
+        } catch {
+            logger.warning("the shim did not take a signal", metadata: ["pod": "\(pod)", "signal": "\(name)", "error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,200 @@
+internal import Bus
+internal import Contract
+internal import FoundationEssentials
+internal import Logging
+internal import RunnerClient
+
+#if canImport(Glibc)
+    internal import Glibc
+#else
+    internal import Darwin
+#endif
+
+/// Where a runner keeps things and what it is called.
+public struct RunnerConfiguration: Sendable {
+    /// A subject token, unique among runners.
+    public var name: String
+    /// Pods' directories and worktrees stand below it.
+    public var directory: String
+    /// The path of `switchback-shim`.
+    public var shim: String
+    public var natsServers: [String]
+    public var natsCredentialsFile: String?
+    /// What pods inherit.
+    public var environment: [String: String]
+
+    public init(
+        name: String, directory: String, shim: String, natsServers: [String], natsCredentialsFile: String?, environment: [String: String]
+    ) {
+        self.name = name
+        self.directory = directory
+        self.shim = shim
+        self.natsServers = natsServers
+        self.natsCredentialsFile = natsCredentialsFile
+        self.environment = environment
+    }
+}
+
+/// Starts, stops, resumes and adopts the pods of one host. Knows no bus: signals and reports go through `calls`.
+actor RunnerService {
+    private let configuration: RunnerConfiguration
+    private let catalog: AgentCatalog
+    private let launcher: ShimLauncher
+    private let worktrees: Worktrees
+    private let calls: any ShimCalls
+    private let logger: Logger
+    /// Pods whose shim lived when last looked at.
+    private var live: [PodID: PodDirectory] = [:]
+    /// Starts under way, so that a pod that is asked for twice starts once.
+    private var starting: [PodID: Task<Started, any Error>] = [:]
+
+    init(configuration: RunnerConfiguration, catalog: AgentCatalog, calls: any ShimCalls, logger: Logger) {
+        self.configuration = configuration
+        self.catalog = catalog
+        launcher = ShimLauncher(program: configuration.shim)
+        worktrees = Worktrees(folder: configuration.directory + "/worktrees")
+        self.calls = calls
+        self.logger = logger
+    }
+
+    private func directory(_ pod: PodID) -> PodDirectory { PodDirectory(path: "\(configuration.directory)/pods/\(pod)") }
+
+    /// The pods whose shim lives.
+    var pods: [PodID] { live.keys.sorted() }
+
+    // MARK: - Start
+
+    /// Starts a pod, or says what became of it when it was asked for before.
+    func start(_ request: StartPod) async throws(ErrorBody) -> Started {
+        if let task = starting[request.pod] { return try await value(of: task) }
+        let directory = directory(request.pod)
+        if let started = directory.started() { return started }
+        if let problem = request.spec.problem() { throw problem }
+        let task = Task { try await self.launch(request, in: directory) }
+        starting[request.pod] = task
+        defer { starting[request.pod] = nil }
+        return try await value(of: task)
+    }
+
+    private func value(of task: Task<Started, any Error>) async throws(ErrorBody) -> Started {
+        do {
+            return try await task.value
+        } catch {
+            throw ErrorBody(describing: error)
+        }
+    }
+
+    private func launch(_ request: StartPod, in directory: PodDirectory) async throws(ErrorBody) -> Started {
+        let plan = try LaunchPlan.make(
+            spec: request.spec, catalog: catalog, resuming: request.resumedFrom != nil, sessionID: request.sessionID,
+            newSession: { UUID().uuidString.lowercased() })
+        var worktree = request.worktreePath
+        if let path = worktree {
+            guard FileManager.default.fileExists(atPath: path) else {
+                throw ErrorBody(.gone, "the worktree \(path) of the pod to resume is no longer there")
+            }
+        } else if let wanted = request.spec.worktree {
+            worktree = try await worktrees.checkOut(wanted, inUse: directoriesInUse())
+        }
+        let cwd = try workingDirectory(request.spec, worktree: worktree)
+        let spec = ShimSpec(
+            pod: request.pod, name: request.name, agent: plan.agent, runner: configuration.name, argv: plan.argv,
+            environment: LaunchPlan.environment(base: configuration.environment, spec: request.spec, pod: request.pod, name: request.name),
+            cwd: cwd, columns: request.spec.columns, rows: request.spec.rows, resumedFrom: request.resumedFrom,
+            natsServers: configuration.natsServers, natsCredentialsFile: configuration.natsCredentialsFile,
+            spoolCapBytes: request.spec.spoolCapBytes ?? ShimSpec.defaultSpoolCapBytes, onFull: request.spec.onFull ?? .hold)
+        try directory.create(spec)
+        do throws(ErrorBody) {
+            let shim = try await launcher.start(directory)
+            let started = Started(
+                pid: shim.pid, cwd: cwd, agent: plan.agent, worktreePath: worktree, sessionID: plan.sessionID, argv: plan.argv)
+            do {
+                try directory.write(started, directory.plannedFile)
+            } catch {
+                logger.error("cannot write what was started", metadata: ["pod": "\(request.pod)", "error": "\(error)"])
+            }
+            live[request.pod] = directory
+            logger.info("started", metadata: ["pod": "\(request.pod)", "pid": "\(shim.pid)", "program": "\(plan.argv[0])"])
+            return started
+        } catch {
+            // Nothing ran: the directory would only look like a pod that was lost.
+            directory.remove()
+            throw error
+        }
+    }
+
+    private func workingDirectory(_ spec: PodSpec, worktree: String?) throws(ErrorBody) -> String {
+        let cwd = worktree ?? spec.cwd ?? configuration.environment["HOME"] ?? "/"
+        var status = stat()
+        guard stat(cwd, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            throw ErrorBody(.badRequest, "\(cwd) is not a directory on runner \(configuration.name)")
+        }
+        return cwd
+    }
+
+    /// Worktrees where a live pod works.
+    private func directoriesInUse() -> Set<String> {
+        Set(live.values.filter { $0.isShimAlive() }.compactMap { $0.started()?.worktreePath })
+    }
+
+    // MARK: - Stop
+
+    /// Sends the polite signals at once and SIGKILL after the grace. Asked again, it does the same again.
+    func stop(_ request: StopPod) async throws(ErrorBody) {
+        guard let directory = live[request.pod], directory.isShimAlive(), let state = directory.state() else {
+            throw ErrorBody(.gone, "\(request.pod) does not run on runner \(configuration.name)")
+        }
+        guard state.phase == .running else { return }
+        // Through the shim, so that the signal and its author are on the pod's timeline; then to the leader's own group, since an
+        // interactive shell ignores SIGTERM and passes SIGHUP on to its jobs.
+        await calls.signal(request.pod, "TERM", request.author)
+        kill(-state.pid, SIGTERM)
+        kill(-state.pid, SIGHUP)
+        kill(-state.pid, SIGCONT)
+        let grace = Duration.milliseconds(max(0, request.graceMs))
+        Task {
+            try? await Task.sleep(for: grace)
+            guard let now = directory.state(), now.phase == .running, now.pid == state.pid, directory.isShimAlive() else { return }
+            await self.calls.signal(request.pod, "KILL", request.author)
+            kill(-state.pid, SIGKILL)
+        }
+    }
+
+    // MARK: - Adopt
+
+    /// Finds the pods of this host: living shims are taken over, dead ones recovered, finished ones cleared away.
+    ///
+    /// Called at start and now and then; also finds a shim that died while the runner lived.
+    func lookAround() {
+        let folder = configuration.directory + "/pods"
+        var found: [PodID: PodDirectory] = [:]
+        for entry in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+            guard let pod = PodID(entry), starting[pod] == nil else { continue }
+            let directory = directory(pod)
+            if directory.isShimAlive() {
+                found[pod] = directory
+                if live[pod] == nil { logger.info("adopted", metadata: ["pod": "\(pod)"]) }
+            } else if directory.state()?.phase == .done {
+                directory.remove()
+            } else if FileManager.default.fileExists(atPath: directory.specFile) {
+                recover(pod, directory)
+            }
+        }
+        live = found.merging(live.filter { starting[$0.key] != nil }) { $1 }
+    }
+
+    private func recover(_ pod: PodID, _ directory: PodDirectory) {
+        logger.error("a shim is dead; what it kept is published, its pod is lost", metadata: ["pod": "\(pod)", "log": "\(directory.logTail())"])
+        do {
+            try launcher.recover(directory)
+        } catch {
+            logger.error("cannot recover a pod", metadata: ["pod": "\(pod)", "error": "\(error)"])
+        }
+    }
+}
+
+/// What a runner asks of shims.
+protocol ShimCalls: Sendable {
+    /// Sends a signal to the foreground process group and records who did. Failure is told in the log only: the runner can signal itself.
+    func signal(_ pod: PodID, _ name: String, _ author: Author) async
+}
