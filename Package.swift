@@ -116,10 +116,11 @@ let package = Package(
         library("Inspect", "CLI/Inspect", ["Terminal"]),
         .target(name: "CLaunch", path: "CLI/CLaunch"),
         library("LocalStack", "CLI/LocalStack", ["CLaunch"]),
+        library("Console", "CLI/Console", ["Contract", "Terminal", "ViewProtocol"]),
         library("APIClient", "Services/api/Client", ["Contract", "ViewProtocol", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioWebSocket]),
         .executableTarget(
             name: "switchback",
-            dependencies: ["APIClient", "Asciicast", "Contract", "CPty", "Inspect", "LocalStack", "Terminal", "Bus", argumentParser, logging],
+            dependencies: ["APIClient", "Bus", "Console", "Contract", "Inspect", "LocalStack", "Terminal", "ViewProtocol", argumentParser, asyncHTTPClient, nioCore, nioHTTP1, nioPosix, nioWebSocket, logging],
             path: "CLI/Switchback", swiftSettings: style),
 
         // The HTTP edge.
@@ -144,7 +145,7 @@ let package = Package(
         tests("Registry", ["RegistryServer", "RegistryClient", "TestSupport", "Contract", "Bus", "Database", logging]),
         tests("Relay", ["RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),
         tests("API", ["APIServer", "APIClient", "RelayServer", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),
-        tests("CommandLine", ["LocalStack", "Inspect", "Contract", "TestSupport"]),
+        tests("CommandLine", ["Console", "LocalStack", "Inspect", "Contract", "Terminal", "TestSupport", "ViewProtocol"]),
         tests("EndToEnd", ["APIClient", "Compression", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
     ]
         + service(

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Console
 
 /// The command people and agents use.
 @main
@@ -15,14 +16,18 @@ struct Switchback: AsyncParsableCommand {
             """,
         version: version,
         groupedSubcommands: [
-            CommandGroup(name: "Local stack:", subcommands: [Up.self, Down.self, Status.self, DoctorCommand.self, Supervise.self])
+            CommandGroup(name: "Local stack:", subcommands: [Up.self, Down.self, Status.self, DoctorCommand.self, Supervise.self]),
+            CommandGroup(
+                name: "Pods:", subcommands: [Run.self, Ps.self, Attach.self, Screen.self, Send.self, Resize.self, Stop.self, Resume.self]),
+            CommandGroup(name: "The record:", subcommands: [Replay.self, SearchCommand.self, Export.self, Import.self]),
+            CommandGroup(name: "What happens:", subcommands: [Events.self, Tap.self, InspectCommand.self, Completions.self]),
         ])
 
     static func main() async {
         Signals.ignoreBrokenPipes()
         let wantsJSON = CommandLine.arguments.prefix { $0 != "--" }.contains("--json")
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(DashedTimes.joined(Array(CommandLine.arguments.dropFirst())))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

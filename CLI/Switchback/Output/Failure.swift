@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Console
 internal import Contract
 internal import Glibc
 internal import LocalStack
@@ -97,3 +98,6 @@ struct Failure: Error {
         if let fix { Out.complain(fix) }
     }
 }
+
+/// The same, for places where `Failure` means a sequence's own error type.
+typealias CommandFailure = Failure

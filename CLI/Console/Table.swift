@@ -1,23 +1,22 @@
 /// Columns of text that fit the terminal: the last column gives way first, then the widest ones.
-struct Table {
+public struct Table {
     private var rows: [[String]]
-    private let isHeaderShown: Bool
 
-    init(_ header: [String]) {
+    public init(_ header: [String]) {
         rows = [header]
-        isHeaderShown = true
     }
 
-    mutating func add(_ row: [String]) { rows.append(row) }
+    public mutating func add(_ row: [String]) { rows.append(row) }
 
-    var isEmpty: Bool { rows.count == 1 }
+    public var isEmpty: Bool { rows.count == 1 }
 
-    func print() {
+    /// Prints it, cut to the terminal where there is one.
+    public func print() {
         for line in lines(columns: Out.columns, style: Style.forOutput) { Out.print(line) }
     }
 
     /// The lines of the table; cut to `columns` where that is given. Without a terminal nothing is cut.
-    func lines(columns: Int?, style: Style) -> [String] {
+    public func lines(columns: Int?, style: Style) -> [String] {
         let count = rows.map(\.count).max() ?? 0
         var widths = (0..<count).map { column in rows.map { column < $0.count ? Self.width($0[column]) : 0 }.max() ?? 0 }
         if let columns {
@@ -45,7 +44,7 @@ struct Table {
     }
 
     /// Columns a text takes, without its colours.
-    static func width(_ text: String) -> Int {
+    public static func width(_ text: String) -> Int {
         var width = 0
         var isInEscape = false
         for character in text {
@@ -60,7 +59,7 @@ struct Table {
         return width
     }
 
-    private static func columns(of character: Character) -> Int {
+    static func columns(of character: Character) -> Int {
         guard let first = character.unicodeScalars.first else { return 0 }
         if first.isASCII { return 1 }
         return wideRanges.contains { $0.contains(first.value) } || character.unicodeScalars.contains("\u{fe0f}") ? 2 : 1
@@ -73,7 +72,7 @@ struct Table {
     ]
 
     /// The beginning of the text with an ellipsis, its colours ended.
-    static func cut(_ text: String, to width: Int) -> String {
+    public static func cut(_ text: String, to width: Int) -> String {
         var result = ""
         var used = 0
         var isInEscape = false

@@ -1,0 +1,204 @@
+internal import ArgumentParser
+internal import Console
+internal import Contract
+internal import FoundationEssentials
+internal import Glibc
+internal import Synchronization
+internal import ViewProtocol
+
+struct Attach: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "A real terminal on a pod: ctrl-b d detaches.",
+        discussion: """
+            ctrl-b ctrl-b sends one ctrl-b. Several people may attach; one of them writes, the others are told who does and can take over
+            with --take. The pod goes on when you detach.
+            """)
+
+    @OptionGroup var output: JSONOption
+    @OptionGroup var target: PodArgument
+
+    @Flag(help: "Only watch: no key goes to the pod, and its size stays.")
+    var readOnly = false
+
+    @Flag(help: "Become the one who writes.")
+    var take = false
+
+    func run() async throws {
+        if readOnly && take { throw Failure(.usage, "usage", "--read-only and --take exclude each other.") }
+        let backend = try Backend.locate()
+        let pod = try await backend.pod(target.pod)
+        try await Attachment(backend: backend, pod: pod, isReadOnly: readOnly, takes: take).run()
+    }
+}
+
+/// This terminal on a pod's, from taking it over to giving it back.
+final class Attachment: Sendable {
+    private enum End: Sendable {
+        case detached
+        case exited(Exit)
+        case refused(String)
+    }
+
+    private struct Fields {
+        var socket: TerminalSocket?
+        var filter = DetachFilter()
+        /// Keys pressed while the connection is away; few, since nobody types blindly for long.
+        var waiting: [UInt8] = []
+        var isFirstScreen = true
+        var isNoticeShown = false
+    }
+
+    private let backend: Backend
+    private let pod: Pod
+    private let isReadOnly: Bool
+    private let takes: Bool
+    private let fields = Mutex(Fields())
+    private let ends: AsyncStream<End>
+    private let end: AsyncStream<End>.Continuation
+
+    init(backend: Backend, pod: Pod, isReadOnly: Bool, takes: Bool) {
+        self.backend = backend
+        self.pod = pod
+        self.isReadOnly = isReadOnly
+        self.takes = takes
+        (ends, end) = AsyncStream.makeStream()
+    }
+
+    func run() async throws {
+        let console = ConsoleTerminal.shared
+        guard Out.isTerminal(1), console.takeOver(goodbye: ConsoleBytes.reset) else {
+            throw Failure(.usage, "no_terminal", "attach needs a terminal on standard input and output.", fix: "`switchback screen` and `switchback send` do not.")
+        }
+        defer { console.giveBack() }
+        let connecting = Task { await self.stayConnected() }
+        console.onResize { [weak self] in self?.sendSize() }
+        console.readKeys { [weak self] bytes in self?.typed(bytes) }
+        var outcome = End.detached
+        for await end in ends {
+            outcome = end
+            break
+        }
+        connecting.cancel()
+        fields.withLock { $0.socket }?.close()
+        console.giveBack()
+        switch outcome {
+        case .detached: Out.print("\r\n[detached]")
+        case .exited(.code(let code)): Out.print("\r\n[exited \(code)]")
+        case .exited(.signal(let signal)): Out.print("\r\n[killed by signal \(signal)]")
+        case .exited(.lost(let reason)): Out.print("\r\n[ended: \(reason)]")
+        case .refused(let reason): throw Failure(.error, "refused", reason)
+        }
+        // The key reader's thread would keep a read of the terminal going.
+        Glibc.exit(0)
+    }
+
+    // MARK: - Connection
+
+    /// Connects, and again when the API restarts.
+    private func stayConnected() async {
+        var pause = Duration.milliseconds(100)
+        var isFirst = true
+        while !Task.isCancelled {
+            let (closes, close) = AsyncStream.makeStream(of: (UInt16?, String).self)
+            do {
+                var query: Backend.Query = [("mode", "raw")]
+                if !isReadOnly, let size = ConsoleTerminal.size() {
+                    query += [("columns", String(size.columns)), ("rows", String(size.rows))]
+                }
+                let socket = try await TerminalSocket.connect(backend, pod: pod.pod, query: query) { [weak self] message in
+                    if case .closed(let code, let reason) = message {
+                        close.yield((code, reason))
+                        close.finish()
+                    } else {
+                        self?.receive(message)
+                    }
+                }
+                let typed = fields.withLock { fields in
+                    fields.socket = socket
+                    defer { fields.waiting = [] }
+                    return fields.waiting
+                }
+                if takes { socket.send(text: Array(#"{"take":true}"#.utf8)) }
+                if !typed.isEmpty { socket.send(binary: typed) }
+                pause = .milliseconds(100)
+                isFirst = false
+                for await (code, reason) in closes {
+                    if code == TerminalSocket.denied || code == TerminalSocket.noSuchPod { end.yield(.refused(reason)) }
+                }
+            } catch let failure as Failure where isFirst {
+                end.yield(.refused(failure.message))
+                return
+            } catch {}
+            fields.withLock { $0.socket = nil }
+            if Task.isCancelled { return }
+            say("connection lost; trying again (ctrl-b d leaves)")
+            try? await Task.sleep(for: pause)
+            pause = min(pause * 2, .seconds(2))
+        }
+    }
+
+    private func receive(_ message: TerminalSocket.Incoming) {
+        switch message {
+        case .binary(let bytes):
+            let isFirst = fields.withLock { fields in
+                defer { fields.isFirstScreen = false }
+                fields.isNoticeShown = false
+                return fields.isFirstScreen
+            }
+            // A screen that is rebuilt would also erase what this terminal showed before.
+            Out.write(isFirst || bytes.count > 64 && bytes.starts(with: [0x1b, 0x5b, 0x21, 0x70]) ? ConsoleBytes.keepingScrollback(bytes) : bytes, to: 1)
+        case .text(let bytes):
+            guard let notice = try? JSON.decode(ViewNotice.self, from: bytes) else { return }
+            if let exit = notice.exit { end.yield(.exited(exit)) }
+            if let error = notice.error { say(error.message) }
+            if let writer = notice.writer, !writer.you { say("\(writer.author.id) writes now") }
+        case .closed: break
+        }
+    }
+
+    // MARK: - This side
+
+    private func typed(_ bytes: [UInt8]) {
+        if bytes.isEmpty {
+            end.yield(.detached)
+            return
+        }
+        let (result, socket) = fields.withLock { fields in
+            let result = fields.filter.filter(bytes)
+            if fields.socket == nil, case .keys(let keys) = result, fields.waiting.count < 4096, !isReadOnly { fields.waiting += keys }
+            return (result, fields.socket)
+        }
+        switch result {
+        case .keys(let keys):
+            if !keys.isEmpty && !isReadOnly { socket?.send(binary: keys) }
+        case .detach(let keys):
+            if !keys.isEmpty && !isReadOnly { socket?.send(binary: keys) }
+            end.yield(.detached)
+        }
+    }
+
+    private func sendSize() {
+        guard !isReadOnly, let size = ConsoleTerminal.size() else { return }
+        fields.withLock { $0.socket }?.send(text: Array(#"{"resize":[\#(size.columns),\#(size.rows)]}"#.utf8))
+    }
+
+    /// In the last row for two seconds; then the screen is asked for anew.
+    private func say(_ text: String) {
+        let isNew = fields.withLock { fields in
+            defer { fields.isNoticeShown = true }
+            return !fields.isNoticeShown
+        }
+        let columns = ConsoleTerminal.size()?.columns ?? 80
+        let shown = Table.width(text) > columns - 2 ? Table.cut(text, to: columns - 2) : text
+        Out.write("\u{1b}7\u{1b}[999;1H\u{1b}[0;7m \(shown) \u{1b}[0m\u{1b}8", to: 1)
+        guard isNew else { return }
+        Task { [weak self] in
+            try? await Task.sleep(for: .seconds(2))
+            let socket = self?.fields.withLock { fields in
+                fields.isNoticeShown = false
+                return fields.socket
+            }
+            socket?.send(text: Array(#"{"redraw":true}"#.utf8))
+        }
+    }
+}

@@ -1,0 +1,94 @@
+internal import ArgumentParser
+internal import Console
+internal import Contract
+
+struct Ps: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "List the pods that run; with --all those that ended too.")
+
+    @OptionGroup var output: JSONOption
+
+    @Flag(name: .shortAndLong, help: "Ended pods too.")
+    var all = false
+
+    @Option(help: ArgumentHelp("As it was then.", valueName: "time"))
+    var at: String?
+
+    @Option(help: "Only pods on this runner.")
+    var runner: String?
+
+    @Option(help: "Only pods that are executing, waiting, idle or unknown.")
+    var status: String?
+
+    @Option(help: "At most this many.")
+    var limit: Int?
+
+    func run() async throws {
+        let moment = try moment(at)?.resolve(start: nil, now: .now())
+        let backend = try Backend.locate()
+        var pods: [Pod] = []
+        var cursor: String?
+        repeat {
+            let page: PodPage = try await backend.get(
+                "/v1/pods",
+                [
+                    ("at", moment?.description), ("live", all ? nil : "true"), ("runner", runner), ("status", status),
+                    ("limit", limit.map { String(min($0 - pods.count, 1000)) }), ("cursor", cursor),
+                ])
+            pods += page.pods
+            cursor = page.next
+        } while cursor != nil && pods.count < limit ?? 10_000
+        if output.json { return Out.printJSON(PodPage(pods: pods, next: cursor)) }
+        show(pods, at: moment)
+        let runners: RunnerList? = try? await backend.get("/v1/runners")
+        for runner in runners?.runners ?? [] { warn(runner) }
+    }
+
+    private func show(_ pods: [Pod], at: Timestamp?) {
+        let style = Style.forOutput
+        let now = at ?? .now()
+        if pods.isEmpty {
+            Out.print(all || at != nil ? "There is no pod." : "No pod runs. Start one: switchback run --name hello -- bash    (ended ones: switchback ps --all)")
+            return
+        }
+        var table = Table(["NAME", "POD", "STATE", "STATUS", "RUNNER", "AGE", "SIZE", "COMMAND"])
+        for pod in pods {
+            table.add([
+                style.bold(pod.name), pod.pod.text, Self.state(pod, style), Self.status(pod, now), pod.runner ?? "-",
+                Say.age(since: pod.started ?? pod.created, now: now), "\(pod.columns)x\(pod.rows)",
+                pod.spec.command.isEmpty ? pod.agent ?? "" : pod.spec.command.joined(separator: " "),
+            ])
+        }
+        table.print()
+    }
+
+    private static func status(_ pod: Pod, _ now: Timestamp) -> String {
+        guard let status = pod.status else { return "-" }
+        return "\(status.status)\(status.reason.map { " (\($0))" } ?? "") \(Say.age(since: status.since, now: now))"
+    }
+
+    static func state(_ pod: Pod, _ style: Style) -> String {
+        switch pod.lifecycle {
+        case .running: return style.green("running")
+        case .starting: return style.yellow("starting")
+        default:
+            let how: String
+            switch pod.exit {
+            case .code(let code): how = code == 0 ? "exited" : style.red("exited \(code)")
+            case .signal(let signal): how = style.red("killed by signal \(signal)")
+            case .lost: how = style.red("lost")
+            case nil: how = pod.reason ?? pod.lifecycle.rawValue
+            }
+            return pod.imported ? "imported" : how
+        }
+    }
+
+    /// Clocks that differ shift what is shown beside each other.
+    private func warn(_ runner: Runner) {
+        let style = Style.forOutput
+        if runner.state != "online" { Out.print(style.yellow("The runner \(runner.runner) is offline; its last beat came \(Say.age(since: runner.lastBeat)) ago.")) }
+        let milliseconds = runner.clockOffset / 1000
+        if abs(milliseconds) > 50 {
+            Out.print(style.yellow("The clock of the runner \(runner.runner) is \(abs(milliseconds)) ms \(milliseconds > 0 ? "ahead" : "behind")."))
+        }
+    }
+}

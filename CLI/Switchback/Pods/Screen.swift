@@ -1,0 +1,42 @@
+internal import ArgumentParser
+internal import Console
+internal import Contract
+internal import NIOCore
+
+struct Screen: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print a pod's screen, now or as it was.",
+        discussion: "--format ansi gives bytes that rebuild it in colour, json cells, cursor and title. In a terminal ansi is shown as rows in colour.")
+
+    @OptionGroup var output: JSONOption
+    @OptionGroup var target: PodArgument
+
+    @Option(help: ArgumentHelp("As it was then: -90s, 14:03:07, +5m from the start, RFC 3339.", valueName: "time"))
+    var at: String?
+
+    @Option(help: "After this frame.")
+    var seq: Int?
+
+    @Option(help: "text, ansi or json.")
+    var format: String?
+
+    @Option(help: "Lines of history before the screen.")
+    var scrollback: Int = 0
+
+    func run() async throws {
+        let moment = try moment(at)
+        let format = format ?? (output.json ? "json" : "text")
+        guard ["text", "ansi", "json"].contains(format) else { throw Failure(.usage, "usage", "--format is text, ansi or json, not \"\(format)\".") }
+        let backend = try Backend.locate()
+        let pod = try await backend.pod(target.pod)
+        let answer = try await backend.bytes(
+            "/v1/pods/\(pod.pod)/screen",
+            [
+                ("format", format), ("at", try backend.resolve(moment, for: pod)?.description), ("seq", seq.map(String.init)),
+                ("scrollback", scrollback > 0 ? String(scrollback) : nil),
+            ])
+        var bytes = [UInt8](answer.body.readableBytesView)
+        if format == "json" && bytes.last != UInt8(ascii: "\n") { bytes.append(UInt8(ascii: "\n")) }
+        Out.write(bytes, to: 1)
+    }
+}

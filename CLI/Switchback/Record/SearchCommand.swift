@@ -1,0 +1,84 @@
+internal import ArgumentParser
+internal import Console
+internal import Contract
+
+struct SearchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "search", abstract: "Find when a text was on any screen.",
+        discussion: "Exits with 1 when it never was.")
+
+    @OptionGroup var output: JSONOption
+
+    @Argument(help: "The text.")
+    var text: String
+
+    @Flag(name: .shortAndLong, help: "The text is a regular expression.")
+    var regex = false
+
+    @Flag(name: .shortAndLong, help: "Capitals do not matter.")
+    var ignoreCase = false
+
+    @Option(help: "Only in this pod.")
+    var pod: String?
+
+    @Option(help: ArgumentHelp("On screen after this.", valueName: "time"))
+    var from: String?
+
+    @Option(help: ArgumentHelp("On screen before this.", valueName: "time"))
+    var to: String?
+
+    @Option(help: "At most this many.")
+    var limit: Int = 100
+
+    func run() async throws {
+        let (first, last) = (try moment(from), try moment(to))
+        let backend = try Backend.locate()
+        var found: Pod?
+        if let pod { found = try await backend.pod(pod) }
+        let start = found.map { $0.started ?? $0.created }
+        var hits: [SearchPage.Hit] = []
+        var cursor: String?
+        repeat {
+            let page: SearchPage = try await backend.get(
+                "/v1/search",
+                [
+                    ("q", text), ("regex", regex ? "true" : nil), ("ignore_case", ignoreCase ? "true" : nil), ("pod", found?.pod.text),
+                    ("from", try first?.resolve(start: start, now: .now()).description),
+                    ("to", try last?.resolve(start: start, now: .now()).description), ("limit", String(min(1000, max(1, limit - hits.count)))),
+                    ("cursor", cursor),
+                ])
+            hits += page.hits
+            cursor = page.next
+        } while cursor != nil && hits.count < limit
+        if output.json {
+            Out.printJSON(SearchPage(hits: hits, next: cursor))
+        } else {
+            try await show(hits, backend)
+            if cursor != nil { Out.complain("There are more; --limit \(limit * 10) shows them.") }
+        }
+        if hits.isEmpty { throw ExitCode(Failure.Exit.error.rawValue) }
+    }
+
+    private func show(_ hits: [SearchPage.Hit], _ backend: Backend) async throws {
+        guard !hits.isEmpty else { return Out.complain("\"\(text)\" was on no screen.") }
+        var names: [PodID: String] = [:]
+        for pod in Set(hits.map(\.pod)) { names[pod] = (try? await backend.pod(pod.text))?.name ?? pod.text }
+        let style = Style.forOutput
+        var table = Table(["POD", "FROM", "TO", "LINE"])
+        for hit in hits {
+            table.add([
+                style.bold(names[hit.pod] ?? hit.pod.text), Say.local(hit.from), hit.to.map { Say.local($0) } ?? style.green("now"),
+                hit.line.trimmed,
+            ])
+        }
+        table.print()
+    }
+}
+
+extension String {
+    fileprivate var trimmed: String {
+        var text = self[...]
+        while text.first == " " { text.removeFirst() }
+        return String(text)
+    }
+}
