@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 internal import Glibc
 
 /// Processes a killed supervisor left behind.
@@ -55,17 +56,38 @@ enum Leftovers {
         return true
     }
 
-    /// The shims of this stack's pods: they outlive everything else.
-    static func shims(home: StackHome) -> [ProcessIdentity] {
+    /// A pod's shim, which outlives everything else, with its directory.
+    struct Shim: Equatable {
+        var process: ProcessIdentity
+        var directory: String
+    }
+
+    /// The shims of this stack's pods: `switchback-shim [--recover] DIR` with DIR below the runner's directory.
+    static func shims(home: StackHome) -> [Shim] {
         ProcessTable.all().compactMap { pid in
             guard let identity = ProcessTable.identity(of: pid) else { return nil }
             let arguments = ProcessTable.arguments(of: pid)
-            guard arguments.first?.split(separator: "/").last == "switchback-shim" else { return nil }
-            let directory = home.runnerDirectory + "/"
-            let isOurs =
-                arguments.contains { $0.contains(directory) }
-                || ProcessTable.environment(of: pid).contains { $0.hasPrefix("SWITCHBACK_") && ($0 + "/").contains(directory) }
-            return isOurs ? identity : nil
+            guard arguments.first?.split(separator: "/").last == "switchback-shim",
+                let directory = arguments.dropFirst().first(where: { $0.hasPrefix(home.runnerDirectory + "/") })
+            else { return nil }
+            return Shim(process: identity, directory: directory)
         }
+    }
+
+    /// Sends a signal to the program of a shim's pod and all that belongs to it. A shim ends by itself when its program has
+    /// ended and everything is recorded.
+    static func signal(_ shim: Shim, _ number: Int32) {
+        struct State: Decodable {
+            var pid: Int32
+            var phase: String
+        }
+        guard shim.process.isAlive, let bytes = Files.readBytes(shim.directory + "/state.json"),
+            let state = try? JSONDecoder().decode(State.self, from: Data(bytes)), state.phase == "running", state.pid > 1,
+            let child = ProcessTable.identity(of: state.pid),
+            ProcessTable.Stat(Files.read("/proc/\(child.pid)/stat") ?? "")?.parent == shim.process.pid
+        else { return }
+        kill(-child.pid, number)
+        // What is stopped does not hear.
+        if number != SIGKILL { kill(-child.pid, SIGCONT) }
     }
 }

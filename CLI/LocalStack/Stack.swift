@@ -271,11 +271,14 @@ public struct Stack: Sendable {
         let shims = Leftovers.shims(home: home)
         if !keepPods && !shims.isEmpty {
             // While the bus and the recorder still run, so that each pod's end is recorded.
-            for shim in shims where shim.isAlive { kill(shim.pid, SIGTERM) }
-            if !Leftovers.waitForEnd(shims, seconds: 8) {
-                let left = shims.filter(\.isAlive)
-                tell("pods", "\(left.count) did not end within 8 s and are killed")
-                for shim in left where shim.isAlive { kill(shim.pid, SIGKILL) }
+            for shim in shims { Leftovers.signal(shim, SIGHUP) }
+            let processes = shims.map(\.process)
+            if !Leftovers.waitForEnd(processes, seconds: isUp ? 4 : 2) {
+                for shim in shims { Leftovers.signal(shim, SIGKILL) }
+                if !Leftovers.waitForEnd(processes, seconds: isUp ? 4 : 1) {
+                    // The bus is away: what a shim could not send stays in its spool, and the next runner sends it.
+                    for shim in shims where shim.process.isAlive { kill(shim.process.pid, SIGKILL) }
+                }
             }
             tell("pods", "stopped \(shims.count)")
         }

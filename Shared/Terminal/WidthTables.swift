@@ -1,4 +1,4 @@
-// Made by Scripts/generate-width-tables.py from wcwidth 0.7.0 (Unicode 17.0.0); do not edit.
+// Made by scripts/generate-width-tables.py from wcwidth 0.7.0 (Unicode 17.0.0); do not edit.
 
 /// Two-stage table of character classes; the script describes the values.
 enum WidthTables {

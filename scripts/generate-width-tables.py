@@ -58,7 +58,7 @@ def text(values):
     return "\n        ".join(out)
 
 path = pathlib.Path(__file__).resolve().parent.parent / "Shared/Terminal/WidthTables.swift"
-path.write_text(f'''// Made by Scripts/generate-width-tables.py from wcwidth {wcwidth.__version__} (Unicode {wcwidth.list_versions()[-1]}); do not edit.
+path.write_text(f'''// Made by scripts/generate-width-tables.py from wcwidth {wcwidth.__version__} (Unicode {wcwidth.list_versions()[-1]}); do not edit.
 
 /// Two-stage table of character classes; the script describes the values.
 enum WidthTables {{
