@@ -141,7 +141,11 @@ let package = Package(
         tests("Database", ["Database", "TestSupport", "Digest", "Compression", logging]),
         tests("ServiceKit", ["ServiceKit", "TestSupport", coreMetrics, httpTypes, hummingbirdCore, logging]),
         tests("Runner", ["RunnerServer", "RunnerClient", "ShimCore", "CPty", "TestSupport", "Contract", "Bus", "Terminal"]),
-        tests("Recorder", ["RecorderServer", "RecorderClient", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
+        tests(
+            "Recorder",
+            [
+                "RecorderServer", "RecorderClient", "TestSupport", "Contract", "Compression", "Bus", "Terminal", "Asciicast", "Database", "Digest", logging,
+            ]),
         tests("Registry", ["RegistryServer", "RegistryClient", "TestSupport", "Contract", "Bus", "Database", logging]),
         tests("Relay", ["RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),
         tests("API", ["APIServer", "APIClient", "RelayServer", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),
@@ -151,7 +155,7 @@ let package = Package(
         + service(
             "Recorder", folder: "recorder",
             client: ["Bus", "Contract"],
-            server: ["Asciicast", "Bus", "Compression", "Contract", "Database", "Digest", "ServiceKit", "Sharding", "Terminal", logging, metrics])
+            server: ["Asciicast", "Bus", "Compression", "Contract", "Database", "Digest", "ServiceKit", "Sharding", "Terminal", "ViewProtocol", logging, metrics])
         + service(
             "Registry", folder: "registry",
             client: ["Bus", "Contract"],

@@ -249,3 +249,48 @@ public struct Verified: Sendable, Codable, Equatable {
         self.head = head
     }
 }
+
+/// `event.recording.<pod>.complete`: every frame of an ended pod is stored.
+public struct RecordingComplete: Sendable, Codable, Equatable {
+    public var pod: PodID
+    public var time: Timestamp
+
+    public init(pod: PodID, time: Timestamp) {
+        self.pod = pod
+        self.time = time
+    }
+
+    /// The subject it is published on.
+    public var subject: String { Subjects.event("recording", pod.text, "complete") }
+}
+
+/// `recorder.usage` → ``RecorderUsage``: what the recordings take, all or one pod's.
+public struct GetUsage: Sendable, Codable {
+    public var pod: PodID?
+
+    public init(pod: PodID? = nil) {
+        self.pod = pod
+    }
+}
+
+public struct RecorderUsage: Sendable, Codable, Equatable {
+    public var pods: Int
+    public var segments: Int
+    /// Bytes of terminal output recorded.
+    public var outputBytes: Int64
+    /// Bytes they take, compressed, with keyframes, history and index.
+    public var storedBytes: Int64
+    /// Pods on legal hold.
+    public var held: Int
+    /// The oldest frame's time.
+    public var oldest: Timestamp?
+
+    public init(pods: Int, segments: Int, outputBytes: Int64, storedBytes: Int64, held: Int, oldest: Timestamp?) {
+        self.pods = pods
+        self.segments = segments
+        self.outputBytes = outputBytes
+        self.storedBytes = storedBytes
+        self.held = held
+        self.oldest = oldest
+    }
+}

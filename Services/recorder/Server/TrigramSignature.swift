@@ -1,0 +1,79 @@
+/// Which three-byte sequences the lines of a segment hold, as a small set that may say yes wrongly but never no wrongly.
+///
+/// It tells a search which segments cannot hold its text. Letters are folded to lower case and all digits are one, so that
+/// counters and clocks do not fill it. One hash per trigram: a query of ten characters has eight trigrams, and at the fill
+/// aimed at a wrong yes for all of them is one in ten thousand.
+struct TrigramSignature {
+    private static let wordCount = 256
+    private static let smallestBytes = 64
+    private var words = [UInt64](repeating: 0, count: wordCount)
+
+    /// Adds every trigram of a line.
+    mutating func insert(_ line: String) {
+        var line = line
+        line.withUTF8 { bytes in
+            guard bytes.count >= 3 else { return }
+            words.withUnsafeMutableBufferPointer { words in
+                var window = UInt32(Self.fold(bytes[0])) << 8 | UInt32(Self.fold(bytes[1]))
+                for index in 2..<bytes.count {
+                    window = (window << 8 | UInt32(Self.fold(bytes[index]))) & 0xff_ffff
+                    let bit = Self.hash(window)
+                    words[Int(bit >> 6)] |= 1 << UInt64(bit & 63)
+                }
+            }
+        }
+    }
+
+    /// The set in the fewest bytes (a power of two) of which at most about a third are taken.
+    func encoded() -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(words.count * 8)
+        for word in words { for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) } }
+        if !bytes.contains(where: { $0 != 0 }) { return [] }
+        while bytes.count > Self.smallestBytes {
+            let half = bytes.count / 2
+            let folded = (0..<half).map { bytes[$0] | bytes[$0 + half] }
+            let taken = folded.reduce(0) { $0 + $1.nonzeroBitCount }
+            if taken * 3 > half * 8 { break }
+            bytes = folded
+        }
+        return bytes
+    }
+
+    /// The trigrams that every match of `text` must have. Without case, sequences beyond ASCII say nothing.
+    static func required(_ text: String, ignoringCase: Bool) -> [UInt32] {
+        let bytes = Array(text.utf8)
+        guard bytes.count >= 3 else { return [] }
+        return (0..<(bytes.count - 2)).compactMap { index in
+            let part = bytes[index..<(index + 3)]
+            if ignoringCase && part.contains(where: { $0 >= 0x80 }) { return nil }
+            return hash(part.reduce(0) { $0 << 8 | UInt32(fold($1)) })
+        }
+    }
+
+    /// Whether an encoded set may hold all of `required`.
+    static func mayHold(_ encoded: [UInt8], _ required: [UInt32]) -> Bool {
+        if required.isEmpty { return true }
+        guard !encoded.isEmpty, encoded.count & (encoded.count - 1) == 0 else { return !encoded.isEmpty }
+        let mask = UInt32(encoded.count * 8 - 1)
+        return required.allSatisfy { hash in
+            let bit = Int(hash & mask)
+            return encoded[bit >> 3] & (1 << UInt8(bit & 7)) != 0
+        }
+    }
+
+    @inline(__always)
+    private static func fold(_ byte: UInt8) -> UInt8 {
+        switch byte {
+        case 0x41...0x5a: byte | 0x20
+        case 0x30...0x39: 0x30
+        default: byte
+        }
+    }
+
+    @inline(__always)
+    private static func hash(_ trigram: UInt32) -> UInt32 {
+        // Knuth's multiplicative hash; the upper bits are the good ones.
+        (trigram &* 2_654_435_761) >> 18 & UInt32(wordCount * 64 - 1)
+    }
+}
