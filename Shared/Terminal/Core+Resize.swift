@@ -7,6 +7,8 @@ extension Core {
             column += 1
         }
         joinable = false
+        // Lines that come back from sealed pages bring links: whether they find room must not depend on forgotten ones.
+        collectLinks()
         if isAlternate {
             // The main screen waits behind: its cursor is the one that was saved on the way in.
             var row = min(otherSaved.row, rows - 1), column = min(otherSaved.column, columns - 1), wrap = otherSaved.pendingWrap

@@ -1,4 +1,4 @@
-// engine-bench [--ours] [FILE.cast[.zst]…]: MB/s of the engine and of libvterm on the same bytes, one after the other in one run.
+// engine-bench [--ours] [--files] [FILE.cast[.zst]…]: MB/s of the engine and of libvterm on the same bytes, one after the other in one run.
 internal import CVTerm
 internal import Foundation
 internal import Terminal
@@ -8,7 +8,7 @@ internal import Terminal
         // For profiling: without libvterm.
         let oursOnly = CommandLine.arguments.contains("--ours")
         let files = CommandLine.arguments.dropFirst().filter { !$0.hasPrefix("--") }
-        var streams = [Streams.plainLog(), Streams.colorLog(), Streams.repaint()]
+        var streams = CommandLine.arguments.contains("--files") ? [] : [Streams.plainLog(), Streams.colorLog(), Streams.repaint()]
         for file in files { streams.append(try Streams.cast(file)) }
         print(pad("stream", 40), pad("KB", 8), pad("ours MB/s", 10), pad("libvterm", 10), "ratio")
         for stream in streams where !stream.bytes.isEmpty {
