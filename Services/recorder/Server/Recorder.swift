@@ -122,6 +122,16 @@ public final class Recorder: Sendable {
         return nil
     }
 
+    /// Stops at once and stores nothing more, as a kill does: what was not stored is in the stream.
+    public func abandon() async {
+        pool.close()
+        let (task, ownership, subscriptions) = running.withLock { $0 }
+        for subscription in subscriptions { subscription.unsubscribe() }
+        task?.cancel()
+        await feed.abandon()
+        await ownership?.leave()
+    }
+
     /// Stores what is in memory and stops. What cannot be stored stays in the stream for the next recorder.
     public func stop() async {
         let (task, ownership, subscriptions) = running.withLock { $0 }

@@ -63,6 +63,11 @@ final class StreamFeed: Sendable {
         feeds.withLock { $0[shard]?.consumer }?.resume()
     }
 
+    /// Stops following and stores nothing.
+    func abandon() async {
+        for shard in feeds.withLock({ Array($0.keys) }) { await close(shard, next(shard), storing: false) }
+    }
+
     /// Stops following and stores what is in memory.
     func stop() async {
         let shards = feeds.withLock { Array($0.keys) }
