@@ -118,6 +118,12 @@ public struct IndexChanges: Hashable, Sendable {
     public var scrolledOff: [String]
     /// Lines the whole screen moved up, before `rows` applies; the number of rows when everything is new.
     public var scrollCount: Int
+
+    public init(rows: [Int], scrolledOff: [String], scrollCount: Int) {
+        self.rows = rows
+        self.scrolledOff = scrolledOff
+        self.scrollCount = scrollCount
+    }
 }
 
 extension Core {

@@ -50,7 +50,7 @@ struct PropertyTests {
         var twin = Terminal(columns: terminal.columns, rows: terminal.rows, scrollback: [0, 3, 100, 1000][seed % 4])
         var image = ScreenImage()
         var texts = Array(repeating: "", count: terminal.rows)
-        for round in 0..<600 {
+        for round in 0..<300 {
             if Int.random(in: 0..<25, using: &generator) == 0 {
                 let columns = [1, 2, 5, 20, 46, 81].randomElement(using: &generator) ?? 20, rows = Int.random(in: 1...24, using: &generator)
                 terminal.resize(columns: columns, rows: rows)

@@ -1,0 +1,146 @@
+internal import Terminal
+internal import Testing
+
+@Suite("The screen")
+struct ScreenTests {
+    @Test("Erasing in line and display, with the background of the pen")
+    func erasing() {
+        #expect(Terminal.fed("abcdef\u{1B}[3D\u{1B}[K").lines == ["abc"])
+        #expect(Terminal.fed("abcdef\u{1B}[3D\u{1B}[1K").lines == ["    ef"])
+        #expect(Terminal.fed("a\r\nb\r\nc\u{1B}[2;1H\u{1B}[J").lines == ["a"])
+        #expect(Terminal.fed("a\r\nb\r\nc\u{1B}[2;1H\u{1B}[1J").lines == ["", "", "c"])
+        #expect(Terminal.fed("abc\u{1B}[1;2H\u{1B}[X").lines == ["a c"])
+        let terminal = Terminal.fed("\u{1B}[41m\u{1B}[K")
+        #expect(terminal.runs(0).map(\.width) == [40])
+        #expect(terminal.runs(0)[0].style.background == .indexed(1))
+    }
+
+    @Test("Selective erasing leaves protected cells")
+    func selective() {
+        #expect(Terminal.fed("ab\u{1B}[1\"qcd\u{1B}[0\"qef\u{1B}[?2K").lines == ["  cd"])
+        #expect(Terminal.fed("ab\u{1B}[1\"qcd\u{1B}[2\"qef\u{1B}[?2J").lines == ["  cd"])
+        #expect(Terminal.fed("\u{1B}[1\"qcd\u{1B}[2K").lines == [])
+    }
+
+    @Test("Inserting and deleting lines and characters")
+    func insertDelete() {
+        #expect(Terminal.fed("a\r\nb\r\nc\u{1B}[2;1H\u{1B}[L").lines == ["a", "", "b", "c"])
+        #expect(Terminal.fed("a\r\nb\r\nc\u{1B}[1;1H\u{1B}[M").lines == ["b", "c"])
+        #expect(Terminal.fed("abcd\u{1B}[1;2H\u{1B}[2P").lines == ["ad"])
+        #expect(Terminal.fed("abcd\u{1B}[1;2H\u{1B}[2@").lines == ["a  bcd"])
+        #expect(Terminal.fed("a\r\nb\u{1B}[99999L", rows: 3).lines == ["a"])
+    }
+
+    @Test("Scroll regions keep what is outside")
+    func regions() {
+        let terminal = Terminal.fed("1\r\n2\r\n3\r\n4\u{1B}[2;3r\u{1B}[3;1H\nx", rows: 4)
+        #expect(terminal.lines == ["1", "3", "x", "4"])
+        terminal.feed("\u{1B}[2;1H\u{1B}M")
+        #expect(terminal.lines == ["1", "", "3", "4"])
+        #expect(Terminal.fed("1\r\n2\r\n3\u{1B}[S", rows: 3).lines == ["2", "3"])
+        #expect(Terminal.fed("1\r\n2\r\n3\u{1B}[2T", rows: 3).lines == ["", "", "1"])
+        #expect(Terminal.fed("\u{1B}[5;2r\u{1B}[9;9H").place == [8, 8])
+    }
+
+    @Test("Left and right margins")
+    func leftRight() {
+        let terminal = Terminal.fed("abcdef\r\nghijkl\u{1B}[?69h\u{1B}[2;4s\u{1B}[1;2H\u{1B}[M", columns: 6, rows: 3)
+        #expect(terminal.lines == ["ahijef", "g   kl"])
+        terminal.feed("\u{1B}[1;2HXYZW")
+        #expect(terminal.lines == ["aXYZef", "gW  kl"])
+        terminal.feed("\u{1B}[?6h\u{1B}[1;1H")
+        #expect(terminal.place == [0, 1])
+        terminal.feed("\u{1B}[?69l\u{1B}[?6l\u{1B}[1;1Ho")
+        #expect(terminal.rowText(0) == "oXYZef")
+    }
+
+    @Test("Tab stops can be set, cleared and walked in both directions")
+    func tabs() {
+        #expect(Terminal.fed("\tx").lines == ["        x"])
+        #expect(Terminal.fed("\u{1B}[1;4H\u{1B}H\r\tx").lines == ["   x"])
+        #expect(Terminal.fed("\u{1B}[3g\tx").place == [0, 39])
+        #expect(Terminal.fed("\u{1B}[2I\u{1B}[Zx").place == [0, 9])
+    }
+
+    @Test("Origin mode, saved cursors and reports agree on where row 1 is")
+    func origin() {
+        let terminal = Terminal.fed("\u{1B}[3;6r\u{1B}[?6h\u{1B}[2;2H\u{1B}[6n")
+        #expect(terminal.place == [3, 1])
+        #expect(terminal.takeReplyText() == "\u{1B}[2;2R")
+        terminal.feed("\u{1B}[99;99H\u{1B}7\u{1B}[?6l\u{1B}[1;1H\u{1B}8")
+        #expect(terminal.place == [5, 39])
+    }
+
+    @Test("The alternate screen leaves the main one and the cursor as they were")
+    func alternate() {
+        let terminal = Terminal.fed("main\u{1B}[31m\u{1B}[?1049h\u{1B}[Halt\u{1B}[5;5H")
+        #expect(terminal.isAlternateScreen)
+        #expect(terminal.lines == ["alt"])
+        terminal.feed("\u{1B}[?1049l!")
+        #expect(terminal.lines == ["main!"])
+        #expect(terminal.runs(0).last?.style.foreground == .indexed(1))
+        #expect(terminal.historyCount == 0)
+        terminal.feed("\u{1B}[?1049h")
+        #expect(terminal.lines == [])
+    }
+
+    @Test("Lines that scroll off are history, newest last, up to the limit; ED 3 forgets them")
+    func history() {
+        let terminal = Terminal.fed((1...300).map { "line \($0)\r\n" }.joined(), rows: 5, scrollback: 100)
+        #expect(terminal.historyCount == 100)
+        #expect(terminal.history(lines: 2) == ["line 295", "line 296"])
+        #expect(terminal.history(lines: 1000).first == "line 197")
+        terminal.feed("\u{1B}[3J")
+        #expect(terminal.historyCount == 0)
+        #expect(Terminal.fed((1...99).map { "\($0)\r\n" }.joined(), rows: 5, scrollback: 0).historyCount == 0)
+    }
+
+    @Test("Clearing the screen keeps its text in the history")
+    func clearing() {
+        let terminal = Terminal.fed("one\r\ntwo\u{1B}[H\u{1B}[2J")
+        #expect(terminal.lines == [])
+        #expect(terminal.history(lines: 10) == ["one", "two"])
+    }
+
+    @Test("RIS and DECSTR")
+    func resets() {
+        let terminal = Terminal.fed("x\u{1B}]2;t\u{7}\u{1B}[?1049h\u{1B}[?2004h\u{1B}[5;9r\u{1B}(0\u{1B}[?25l\u{1B}c")
+        let fresh = Terminal(columns: 40, rows: 10)
+        #expect(terminal.snapshot() == fresh.snapshot())
+        let soft = Terminal.fed("keep\u{1B}[4h\u{1B}[?25l\u{1B}[2;3r\u{1B}[31m\u{1B}[!pX")
+        #expect(soft.lines == ["Xeep"])
+        #expect(soft.cursor.isVisible)
+        #expect(!soft.modes.insert)
+    }
+
+    @Test("DECALN fills the screen")
+    func alignment() {
+        #expect(Terminal.fed("\u{1B}#8", columns: 3, rows: 2).lines == ["EEE", "EEE"])
+    }
+
+    @Test("The screen version grows with what can be seen and with nothing else")
+    func version() {
+        let terminal = Terminal.fed("hello")
+        func grows(_ text: String) -> Bool {
+            let before = terminal.screenVersion
+            terminal.feed(text)
+            return terminal.screenVersion != before
+        }
+        #expect(!grows("\u{1B}]2;title\u{7}\u{7}\u{1B}[?2004h\u{1B}[31m\u{1B}[6n"))
+        #expect(!grows("\u{1B}[1;1H\u{1B}[1;6H"))
+        #expect(!grows("\u{1B}[?1h"))
+        #expect(grows("\u{1B}[1;1H"))
+        #expect(grows("X"))
+        #expect(grows("\u{1B}[?25l"))
+        #expect(!grows("\u{1B}[?25h\u{1B}[?25l"))
+        #expect(grows("\u{1B}[2J"))
+        #expect(!grows("\u{1B}[2J"))
+        #expect(grows("\u{1B}[?1049h"))
+    }
+
+    @Test("BS wraps back in reverse-wrap mode only")
+    func reverseWrap() {
+        #expect(Terminal.fed("abcdef\u{8}\u{8}\u{8}X", columns: 4).lines == ["abcd", "Xf"])
+        #expect(Terminal.fed("\u{1B}[?45habcdef\u{8}\u{8}\u{8}X", columns: 4).lines == ["abcX", "ef"])
+    }
+}
