@@ -104,7 +104,8 @@ public final class ConsoleTerminal: Sendable {
 public enum ConsoleBytes {
     /// Undoes what a program in a pod may have set: alternate screen, mouse, paste, keyboard and cursor modes, margins, colours.
     public static let reset: [UInt8] = Array(
-        ("\u{1b}[?2026l\u{1b}[?1049l\u{1b}[?1000l\u{1b}[?1002l\u{1b}[?1003l\u{1b}[?1004l\u{1b}[?1005l\u{1b}[?1006l\u{1b}[?1015l\u{1b}[?1016l"
+        // On the main screen, leaving the other one moves the cursor to where it was saved last: here.
+        ("\u{1b}[?2026l\u{1b}7\u{1b}[?1049l\u{1b}[?1000l\u{1b}[?1002l\u{1b}[?1003l\u{1b}[?1004l\u{1b}[?1005l\u{1b}[?1006l\u{1b}[?1015l\u{1b}[?1016l"
             + "\u{1b}[?2004l\u{1b}[?1l\u{1b}>\u{1b}[<99u\u{1b}[>4;0m\u{1b}[4l\u{1b}[?5l\u{1b}[?6l\u{1b}[?7h\u{1b}[?69l"
             // Setting the margins moves the cursor.
             + "\u{1b}7\u{1b}[r\u{1b}8\u{1b}(B\u{0f}\u{1b}]8;;\u{1b}\\\u{1b}[0m\u{1b}[0 q\u{1b}[?25h").utf8)

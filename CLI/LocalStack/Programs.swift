@@ -90,6 +90,13 @@ public struct Programs: Sendable {
         return path.hasSuffix(mark) ? String(path.dropLast(mark.count)) : path
     }
 
+    /// The `switchback` command, which also is the supervisor: the running program, or in a test the one beside it.
+    var command: String {
+        let myself = Self.executable
+        guard let slash = myself.lastIndex(of: "/"), myself[myself.index(after: slash)...] != "switchback" else { return myself }
+        return myself[..<slash] + "/switchback"
+    }
+
     func resolve(_ name: String) -> String? {
         if name.contains("/") { return Files.isProgram(name) ? name : nil }
         let path = environment["PATH"] ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -82,7 +82,7 @@ public struct Stack: Sendable {
         var environment = programs.environment
         environment["SWITCHBACK_HOME"] = home.path
         let supervisor = try Spawn.start(
-            Programs.executable, ["supervise"], environment: environment, directory: "/", log: home.log("supervisor"), group: .session)
+            programs.command, ["supervise"], environment: environment, directory: "/", log: home.log("supervisor"), group: .session)
         do {
             try waitUntilReady(began: began, seconds: options.seconds, supervisor: supervisor, progress: progress)
         } catch {
@@ -205,6 +205,7 @@ public struct Stack: Sendable {
     private func waitUntilReady(
         began: Double, seconds: Double, supervisor: pid_t? = nil, progress: (Progress) -> Void
     ) throws(StackError) {
+        let deadline = Clock.now() + seconds
         var told = Set<String>()
         var deaths: [String: Int] = [:]
         while true {
@@ -232,7 +233,7 @@ public struct Stack: Sendable {
             } else if !Lock.isHeld(home.lockFile) {
                 throw StackError(.startFailed, "The stack's supervisor is gone.", fix: "Run `switchback up` again.")
             }
-            if Clock.now() - began > seconds {
+            if Clock.now() > deadline {
                 let slow = state?.servers.first { $0.state != .ready && $0.state != .pending }
                 if let slow { throw failure(slow, "was not ready after \(Int(seconds)) s\(slow.detail.map { " (\($0))" } ?? "")") }
                 throw StackError(.timedOut, "The stack was not ready after \(Int(seconds)) s.", fix: "See \(home.logDirectory).")

@@ -66,7 +66,7 @@ final class Attachment: Sendable {
 
     func run() async throws {
         let console = ConsoleTerminal.shared
-        guard Out.isTerminal(1), console.takeOver(goodbye: ConsoleBytes.reset) else {
+        guard Out.isTerminal(1), console.takeOver(goodbye: ConsoleBytes.reset + Array("\u{1b}[999;1H\r\n".utf8)) else {
             throw Failure(.usage, "no_terminal", "attach needs a terminal on standard input and output.", fix: "`switchback screen` and `switchback send` do not.")
         }
         defer { console.giveBack() }
@@ -82,10 +82,10 @@ final class Attachment: Sendable {
         fields.withLock { $0.socket }?.close()
         console.giveBack()
         switch outcome {
-        case .detached: Out.print("\r\n[detached]")
-        case .exited(.code(let code)): Out.print("\r\n[exited \(code)]")
-        case .exited(.signal(let signal)): Out.print("\r\n[killed by signal \(signal)]")
-        case .exited(.lost(let reason)): Out.print("\r\n[ended: \(reason)]")
+        case .detached: Out.print("[detached]")
+        case .exited(.code(let code)): Out.print("[exited \(code)]")
+        case .exited(.signal(let signal)): Out.print("[killed by signal \(signal)]")
+        case .exited(.lost(let reason)): Out.print("[ended: \(reason)]")
         case .refused(let reason): throw Failure(.error, "refused", reason)
         }
         // The key reader's thread would keep a read of the terminal going.
