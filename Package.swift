@@ -140,7 +140,7 @@ let package = Package(
         tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract"]),
         tests("Database", ["Database", "TestSupport", "Digest", "Compression", logging]),
         tests("ServiceKit", ["ServiceKit", "TestSupport", coreMetrics, httpTypes, hummingbirdCore, logging]),
-        tests("Runner", ["RunnerServer", "RunnerClient", "ShimCore", "CPty", "TestSupport", "Contract", "Bus", "Terminal"]),
+        tests("Runner", ["RunnerServer", "RunnerClient", "ShimCore", "CPty", "Compression", "TestSupport", "Contract", "Bus", "Terminal"]),
         tests(
             "Recorder",
             [

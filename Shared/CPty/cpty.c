@@ -37,10 +37,10 @@ static void close_from(int first) {
 
 // Signals as a shell would hand them on: default dispositions, nothing blocked. Only async-signal-safe calls from here to exec.
 static void reset_signals(void) {
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = SIG_DFL;
-    for (int number = 1; number < NSIG; number++) sigaction(number, &action, NULL);
+    // The kernel's own call, since the C library refuses 32 and 33, which something above us may have ignored. All zero is the default
+    // disposition on every architecture.
+    unsigned long action[8] = {0};
+    for (int number = 1; number <= 64; number++) syscall(SYS_rt_sigaction, number, action, NULL, 8);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -1,5 +1,6 @@
 internal import Bus
 internal import Contract
+internal import Synchronization
 
 /// Brings frames from the spool to the stream, in order, with a bounded number of bytes on the way. Belongs to the loop's thread.
 final class FramePublisher {
@@ -12,6 +13,8 @@ final class FramePublisher {
     private var publisher: AckedPublisher?
     /// The next frame to hand to the publisher.
     private var cursor: UInt64
+
+    private let refusals = Refusals()
 
     init(pod: PodID, spool: Spool, inbox: ShimInbox) {
         self.pod = pod
@@ -29,8 +32,11 @@ final class FramePublisher {
         publisher = try AckedPublisher(
             connection, firstToken: cursor, windowBytes: Self.windowBytes, windowMessages: 16384,
             newestStored: { [pod] in try await BusLink.newestStored(pod, connection) },
-            onRefused: { error in log("the stream refused a frame: \(error)") },
-            onStored: { [inbox] _ in inbox.post(.busMoved) })
+            onRefused: { [refusals] error in refusals.note("\(error)") },
+            onStored: { [inbox, refusals] _ in
+                refusals.forget()
+                inbox.post(.busMoved)
+            })
     }
 
     func detach() {
@@ -65,4 +71,19 @@ final class FramePublisher {
         // The loop reads the terminal between two helpings.
         if cursor <= spool.newest && publisher.hasRoom { inbox.post(.busMoved) }
     }
+}
+
+/// Logs why the stream refuses frames, once per reason until one is stored: a stream that is away refuses each second.
+private final class Refusals: Sendable {
+    private let last = Mutex("")
+
+    func note(_ reason: String) {
+        let isNews = last.withLock { last in
+            defer { last = reason }
+            return last != reason
+        }
+        if isNews { log("the stream refuses frames, which wait: \(reason)") }
+    }
+
+    func forget() { last.withLock { $0 = "" } }
 }
