@@ -26,6 +26,8 @@ final class LivePod: Sendable {
         case inStep
         /// A keyframe is being fetched; frames wait.
         case repairing
+        /// It comes from a recording: the record has it, and nobody watches it live.
+        case foreign
     }
 
     struct Attached {
@@ -75,6 +77,11 @@ final class LivePod: Sendable {
     func receive(_ frame: Frame, now: Timestamp) -> Next {
         state.withLock { state in
             switch state.standing {
+            case .foreign:
+                return .nothing
+            case .empty where frame.isImportedStart:
+                state.standing = .foreign
+                return .nothing
             case .empty where frame.seq == 1, .inStep where frame.seq == state.seq + 1:
                 state.standing = .inStep
                 guard state.apply(frame) else { return state.beginRepair() }
@@ -127,6 +134,12 @@ final class LivePod: Sendable {
         state.withLock { state in
             guard state.standing != .inStep else { return true }
             guard let first = frames.first else { return false }
+            if first.isImportedStart {
+                state.standing = .foreign
+                state.waiting = []
+                state.waitingBytes = 0
+                return true
+            }
             if first.kind == .key {
                 guard state.install(compressed: first.bytes, seq: first.seq - 1, time: first.time) else { return false }
             } else {
@@ -220,7 +233,7 @@ final class LivePod: Sendable {
     /// Whether the relay may forget this pod: it has ended, and nobody has asked for a while.
     func isForgettable(now: Timestamp, after idle: Duration) -> Bool {
         state.withLock { state in
-            (state.exit != nil || state.standing == .empty) && now - state.lastTouched > idle && !state.view.isWatched(at: now)
+            (state.exit != nil || state.standing == .empty || state.standing == .foreign) && now - state.lastTouched > idle && !state.view.isWatched(at: now)
         }
     }
 
@@ -244,6 +257,14 @@ final class LivePod: Sendable {
             guard state.standing == .inStep else { return .nothing }
             return state.view.next(state.terminal, seq: state.seq, now: now)
         }
+    }
+}
+
+extension Frame {
+    /// Whether a recording begins here that somebody imports.
+    var isImportedStart: Bool {
+        guard kind == .ctl, seq == 1, case .start(let start)? = try? JSON.decode(Control.self, from: bytes) else { return false }
+        return start.imported == true
     }
 }
 

@@ -31,7 +31,7 @@ extension RelayService {
         while true {
             switch pod.standing {
             case .inStep: return true
-            case .empty: return false
+            case .empty, .foreign: return false
             case .repairing:
                 guard ContinuousClock.now < end, (try? await Task.sleep(for: .milliseconds(3))) != nil else { return false }
             }
@@ -69,6 +69,7 @@ extension RelayService {
             while let message = try await stream.nextMessage(Streams.terminals, subject: Subjects.pty(pod.pod), from: next) {
                 next = message.sequence + 1
                 if let frame = Frame(message), frames.last.map({ frame.seq > $0.seq }) ?? true { frames.append(frame) }
+                if frames.first?.isImportedStart == true { break }
             }
             if frames.isEmpty {
                 if !pod.isAwaited { pod.giveUp() }

@@ -14,6 +14,8 @@ internal import ViewProtocol
 public final class RelayService: Sendable {
     /// Beyond this a sequence number is garbage: no pod writes so many frames.
     static let largestSeq: UInt64 = 1 << 62
+    /// How every zstd frame begins (RFC 8878, section 3.1.1), and so every keyframe.
+    private static let zstdMagic: [UInt8] = [0x28, 0xb5, 0x2f, 0xfd]
     /// How long an ended pod stays in memory after the last request for it.
     static let keepEnded = Duration.seconds(60)
 
@@ -127,7 +129,8 @@ public final class RelayService: Sendable {
     // MARK: - Frames
 
     private func frame(_ message: BusMessage) {
-        guard let frame = Frame(subject: message.subject, header: { message.header($0) }, payload: message.payload), frame.seq < Self.largestSeq
+        guard let frame = Frame(subject: message.subject, header: { message.header($0) }, payload: message.payload), frame.seq < Self.largestSeq,
+            frame.kind != .key || frame.bytes.starts(with: Self.zstdMagic)
         else {
             garbledCount.increment()
             return
