@@ -98,10 +98,12 @@ public final class TerminalConnection: Sendable {
         var headers = HTTPHeaders([("Host", "\(host):\(port)"), ("Content-Length", "0")])
         if let token { headers.add(name: "Authorization", value: "Bearer \(token)") }
         let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: headers)
-        let configuration = NIOUpgradableHTTPClientPipelineConfiguration(
+        var configuration = NIOUpgradableHTTPClientPipelineConfiguration(
             upgradeConfiguration: NIOTypedHTTPClientUpgradeConfiguration(upgradeRequestHead: head, upgraders: [upgrader]) { channel in
                 channel.eventLoop.makeSucceededFuture(.refused(channel))
             })
+        // The server's first messages may come in one read with its answer to the upgrade.
+        configuration.leftOverBytesStrategy = .forwardBytes
         return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(configuration: configuration)
     }
 

@@ -1,0 +1,95 @@
+import Testing
+
+@testable import APIServer
+
+@Suite("Joining a snapshot and a stream")
+struct JoinTests {
+    struct Number: Step, Equatable {
+        var seq: UInt64
+        var base: UInt64 { seq - 1 }
+    }
+
+    private func numbers(_ range: ClosedRange<UInt64>) -> [Number] { range.map(Number.init) }
+
+    private func isAttach(_ action: StreamJoin<Number>.Action) -> Bool {
+        if case .attach = action { return true }
+        return false
+    }
+
+    @Test("gives every step once, in order, wherever the snapshot falls among them")
+    func everyPlace() {
+        for snapshot in UInt64(0)...12 {
+            for received in UInt64(0)...12 {
+                var join = StreamJoin<Number>()
+                var seen: [UInt64] = []
+                _ = join.begin()
+                if received > 0 { _ = join.receive(numbers(1...received)) { seen.append($0.seq) } }
+                #expect(seen.isEmpty)
+                let action = join.attached(seq: snapshot, snapshot: {}) { seen.append($0.seq) }
+                #expect(!isAttach(action))
+                _ = join.receive(numbers(1...20)) { seen.append($0.seq) }
+                #expect(seen == Array((snapshot + 1)...20))
+            }
+        }
+    }
+
+    @Test("asks anew at a jump, and goes on exactly after the new snapshot")
+    func jump() {
+        var join = StreamJoin<Number>()
+        var seen: [UInt64] = []
+        _ = join.begin()
+        _ = join.attached(seq: 3, snapshot: {}) { seen.append($0.seq) }
+        let action = join.receive([Number(seq: 4), Number(seq: 6), Number(seq: 7)]) { seen.append($0.seq) }
+        #expect(isAttach(action))
+        #expect(seen == [4])
+        _ = join.receive([Number(seq: 8)]) { seen.append($0.seq) }
+        _ = join.attached(seq: 6, snapshot: { seen = [] }) { seen.append($0.seq) }
+        #expect(seen == [7, 8])
+    }
+
+    @Test("asks anew when the snapshot is older than the oldest step that waits")
+    func oldSnapshot() {
+        var join = StreamJoin<Number>()
+        _ = join.begin()
+        _ = join.receive([Number(seq: 9)]) { _ in }
+        let action = join.attached(seq: 5, snapshot: {}) { _ in Issue.record("sent out of order") }
+        #expect(isAttach(action))
+    }
+
+    @Test("drops all for a viewer that does not read, and joins it anew when it reads, without a backlog")
+    func stale() {
+        var join = StreamJoin<Number>()
+        var seen: [UInt64] = []
+        _ = join.begin()
+        _ = join.attached(seq: 1, snapshot: {}) { seen.append($0.seq) }
+        join.viewerStopped()
+        _ = join.receive(numbers(2...1000)) { seen.append($0.seq) }
+        #expect(seen.isEmpty)
+        let action = join.viewerReads()
+        #expect(isAttach(action))
+        _ = join.receive([Number(seq: 1001)]) { seen.append($0.seq) }
+        _ = join.attached(seq: 1000, snapshot: {}) { seen.append($0.seq) }
+        #expect(seen == [1001])
+    }
+
+    @Test("drops a snapshot that comes while the viewer does not read, and asks again when it does")
+    func staleWhileAttaching() {
+        var join = StreamJoin<Number>()
+        _ = join.begin()
+        join.viewerStopped()
+        _ = join.attached(seq: 4, snapshot: { Issue.record("sent to a viewer that does not read") }) { _ in }
+        let action = join.viewerReads()
+        #expect(isAttach(action))
+    }
+
+    @Test("keeps a bounded number of steps while a snapshot is under way")
+    func bounded() {
+        var join = StreamJoin<Number>()
+        _ = join.begin()
+        for seq in UInt64(1)...20_000 { _ = join.receive([Number(seq: seq)]) { _ in } }
+        var count = 0
+        let action = join.attached(seq: 19_000, snapshot: {}) { _ in count += 1 }
+        #expect(!isAttach(action))
+        #expect(count == 1000)
+    }
+}
