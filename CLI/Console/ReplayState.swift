@@ -160,7 +160,7 @@ public struct ReplayState: Sendable {
     // MARK: - Status line
 
     /// The last row: what is shown, where in time, how fast; keys when asked.
-    public func statusLine(columns: Int) -> String {
+    public func statusLine(columns: Int, now: Timestamp) -> String {
         let text: String
         if let entry {
             text = " go to: \(entry)▏  (14:03:07, -5m, +90s, RFC 3339; enter, esc)"
@@ -169,12 +169,12 @@ public struct ReplayState: Sendable {
         } else if let message {
             text = " \(message)"
         } else {
-            text = summary(columns: columns)
+            text = summary(columns: columns, now: now)
         }
         return "\u{1b}[7m" + Self.padded(text, columns) + "\u{1b}[0m"
     }
 
-    private func summary(columns: Int) -> String {
+    private func summary(columns: Int, now: Timestamp) -> String {
         guard let position else { return " \(name)  …" }
         let mode: String
         switch position.mode {
@@ -182,7 +182,8 @@ public struct ReplayState: Sendable {
         case .paused: mode = "❚❚"
         case .playing: mode = (position.rate ?? 1) < 0 ? "◀ \(Self.rate(-(position.rate ?? 1)))" : "▶ \(Self.rate(position.rate ?? 1))"
         }
-        var text = " \(name)  \(mode)  \(clock(wanted ?? position.time))"
+        let isLive = position.mode == .live && exit == nil
+        var text = " \(name)  \(mode)  \(clock(isLive ? now : wanted ?? position.time))"
         if let first = position.first, let last = position.last.map({ max($0, position.time) }), last > first {
             let length = last - first
             let done = max(.zero, min(length, (wanted ?? position.time) - first))

@@ -27,7 +27,7 @@ struct Switchback: AsyncParsableCommand {
         Signals.ignoreBrokenPipes()
         let wantsJSON = CommandLine.arguments.prefix { $0 != "--" }.contains("--json")
         do {
-            var command = try parseAsRoot(DashedTimes.joined(Array(CommandLine.arguments.dropFirst())))
+            var command = try parseAsRoot(CommandWords.arranged(Array(CommandLine.arguments.dropFirst())))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

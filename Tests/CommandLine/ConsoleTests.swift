@@ -100,7 +100,7 @@ struct ReplayStateTests {
         #expect(sent(state.press(.character("]"), now: now)) == [.seek(at(90).description)])
         #expect(sent(state.press(.character("]"), now: now)) == [.seek(at(150).description)])
         #expect(sent(state.press(.character("]"), now: now)) == [.timeline])
-        #expect(state.statusLine(columns: 80).contains("no input or marker"))
+        #expect(state.statusLine(columns: 80, now: now).contains("no input or marker"))
     }
 
     @Test("g takes a time in all its forms; nonsense is said and changes nothing", arguments: [
@@ -110,12 +110,12 @@ struct ReplayStateTests {
         var state = state(.paused, at: 300)
         _ = state.press(.character("g"), now: now)
         for character in text { #expect(sent(state.press(.character(character), now: now)) == []) }
-        #expect(state.statusLine(columns: 80).contains(text))
+        #expect(state.statusLine(columns: 80, now: now).contains(text))
         #expect(sent(state.press(.enter, now: now)) == [.seek(at(second).description)])
         _ = state.press(.character("g"), now: now)
         for character in "soon" { _ = state.press(.character(character), now: now) }
         #expect(sent(state.press(.enter, now: now)) == [])
-        #expect(state.statusLine(columns: 100).contains("not a time"))
+        #expect(state.statusLine(columns: 100, now: now).contains("not a time"))
     }
 
     @Test("q leaves, but not while a time is typed")
@@ -129,14 +129,14 @@ struct ReplayStateTests {
 
     @Test("The status line is exactly as wide as the terminal", arguments: [1, 10, 40, 80, 200])
     func width(columns: Int) {
-        #expect(Table.width(state(.playing, at: 42).statusLine(columns: columns)) == columns)
-        #expect(Table.width(ReplayState(name: "x").statusLine(columns: columns)) == columns)
+        #expect(Table.width(state(.playing, at: 42).statusLine(columns: columns, now: now)) == columns)
+        #expect(Table.width(ReplayState(name: "x").statusLine(columns: columns, now: now)) == columns)
     }
 
     @Test("The status line says LIVE, the time of day, the place and the speed")
     func says() {
-        #expect(state(.live, at: 600).statusLine(columns: 120).contains("LIVE"))
-        let line = state(.playing, at: 42).statusLine(columns: 120)
+        #expect(state(.live, at: 600).statusLine(columns: 120, now: now).contains("LIVE"))
+        let line = state(.playing, at: 42).statusLine(columns: 120, now: now)
         #expect(line.contains("10:00:42") && line.contains("0:42 / 10:00") && line.contains("1×"))
     }
 }

@@ -6,11 +6,14 @@ struct PodArgument: ParsableArguments {
     var pod: String
 }
 
-/// `--at -5m` would look like an option to the parser: times that begin with a dash are joined to their option before.
-enum DashedTimes {
+/// What the parser does not take as people write it: `--at -5m` (looks like two options) becomes `--at=-5m`, and `--json` before
+/// the subcommand goes behind it.
+enum CommandWords {
     static let options: Set<String> = ["--at", "--from", "--to", "--after"]
 
-    static func joined(_ arguments: [String]) -> [String] {
+    static func arranged(_ arguments: [String]) -> [String] {
+        var arguments = arguments
+        if arguments.count > 1, arguments[0] == "--json", !arguments[1].hasPrefix("-") { arguments.swapAt(0, 1) }
         var result: [String] = []
         var index = 0
         while index < arguments.count {

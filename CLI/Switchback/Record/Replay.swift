@@ -193,7 +193,7 @@ final class Scrubber: Sendable {
         guard let size = ConsoleTerminal.size() else { return }
         fields.withLock { fields in
             let bytes = fields.painter.paint(
-                fields.image, status: fields.state.statusLine(columns: size.columns), columns: size.columns, rows: size.rows)
+                fields.image, status: fields.state.statusLine(columns: size.columns, now: .now()), columns: size.columns, rows: size.rows)
             // Under the lock: pictures must not overtake each other.
             Out.write(bytes, to: 1)
         }
