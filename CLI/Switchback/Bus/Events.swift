@@ -1,10 +1,8 @@
+internal import APIClient
 internal import ArgumentParser
-internal import AsyncHTTPClient
 internal import Console
 internal import Contract
 internal import FoundationEssentials
-internal import NIOCore
-internal import NIOHTTP1
 
 struct Events: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -49,94 +47,68 @@ struct Events: AsyncParsableCommand {
     private func follow(_ backend: Backend) async throws {
         var last = after
         var left = count ?? .max
-        while true {
-            let response = try await backend.execute(
-                .GET, "/v1/events", [("after", last)], headers: [("Accept", "text/event-stream")], seconds: 24 * 3600)
-            var parser = EventStreamParser()
+        var isFirst = true
+        while !Task.isCancelled {
             do {
-                for try await chunk in response.body {
-                    for event in parser.feed(chunk.readableBytesView) {
-                        last = event.id ?? last
-                        show(event)
-                        if !event.isService {
-                            left -= 1
-                            if left <= 0 { return }
-                        }
-                    }
+                try await backend.api.events(after: last) { event in
+                    isFirst = false
+                    last = event.id ?? last
+                    show(event)
+                    // The first event is about the stream itself.
+                    if event.event != "hello" { left -= 1 }
+                    return left > 0
                 }
+            } catch let error as ErrorBody where !isFirst && error.code == .unavailable {
+                // The API restarts: the stream goes on where it was.
+            } catch let error as ErrorBody {
+                throw error
             } catch is CancellationError {
                 return
-            } catch {
-                // The API restarts: the stream goes on where it was.
-            }
+            } catch {}
+            if left <= 0 { return }
             try await Task.sleep(for: .milliseconds(500))
         }
     }
 
-    private func show(_ event: EventStreamParser.Event) {
+    /// What all events have; the rest of `data` is the area's own.
+    private struct Shown: Decodable {
+        struct Content: Decodable {
+            struct Named: Decodable {
+                var name: String?
+                var reason: String?
+            }
+            var time: Timestamp?
+            /// A pod's events carry the pod.
+            var pod: Named?
+
+            enum CodingKeys: CodingKey { case time, pod }
+
+            init(from decoder: any Decoder) throws {
+                let container = try decoder.container(keyedBy: CodingKeys.self)
+                time = try? container.decode(Timestamp.self, forKey: .time)
+                pod = try? container.decode(Named.self, forKey: .pod)
+            }
+        }
+        var area: String
+        var id: String
+        var what: String
+        var data: Content?
+    }
+
+    private struct Hello: Decodable { var gap: UInt64? }
+
+    private func show(_ event: ServerEvent) {
         if output.json { return Out.print(event.data) }
         let style = Style.forOutput
-        if event.isService { return Out.complain(style.dim(event.data)) }
-        struct Shown: Decodable {
-            var subject: String?
-            var time: Timestamp?
-            var data: Inner?
-            var what: String?
-            var pod: Inner.Ref?
-            struct Inner: Decodable {
-                struct Ref: Decodable { var pod: String?; var name: String?; var reason: String? }
-                var what: String?
-                var time: Timestamp?
-                var pod: Ref?
+        if event.event == "hello" {
+            if let gap = (try? JSON.decode(Hello.self, from: event.data.utf8))?.gap, gap > 0 {
+                Out.complain(style.yellow("\(gap) events after \(after ?? "") are no longer kept"))
             }
+            return
         }
         guard let shown = try? JSON.decode(Shown.self, from: event.data.utf8) else { return Out.print(event.data) }
-        let time = shown.data?.time ?? shown.time
-        let pod = shown.data?.pod ?? shown.pod
-        let subject = shown.subject ?? event.name ?? ""
-        Out.print(
-            "\(style.dim(time.map { Say.local($0) } ?? ""))  \(style.bold(pod?.name ?? "")) \(shown.data?.what ?? shown.what ?? subject) \(pod?.reason ?? "")")
-    }
-}
-
-/// Takes a `text/event-stream` apart (https://html.spec.whatwg.org/multipage/server-sent-events.html). Pure.
-struct EventStreamParser {
-    struct Event: Equatable {
-        var id: String?
-        var name: String?
-        var data: String
-        /// About the stream itself, not about something that happened.
-        var isService: Bool { name == "hello" || name == "gap" || name == "stream" }
-    }
-
-    private var rest: [UInt8] = []
-    private var id: String?
-    private var name: String?
-    private var data: [String] = []
-
-    mutating func feed(_ bytes: some Sequence<UInt8>) -> [Event] {
-        rest.append(contentsOf: bytes)
-        var events: [Event] = []
-        while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-            var line = String(decoding: rest[..<end], as: UTF8.self)
-            rest.removeSubrange(...end)
-            if line.hasSuffix("\r") { line.removeLast() }
-            if line.isEmpty {
-                if !data.isEmpty { events.append(Event(id: id, name: name, data: data.joined(separator: "\n"))) }
-                (id, name, data) = (nil, nil, [])
-                continue
-            }
-            if line.hasPrefix(":") { continue }
-            let colon = line.firstIndex(of: ":") ?? line.endIndex
-            var value = colon < line.endIndex ? line[line.index(after: colon)...] : ""
-            if value.first == " " { value.removeFirst() }
-            switch line[..<colon] {
-            case "id": id = String(value)
-            case "event": name = String(value)
-            case "data": data.append(String(value))
-            default: break
-            }
-        }
-        return events
+        let name = shown.data?.pod?.name ?? shown.id
+        let time = shown.data?.time.map { Say.local($0) } ?? ""
+        Out.print("\(style.dim(time))  \(shown.area) \(style.bold(name)) \(shown.what)\(shown.data?.pod?.reason.map { ": " + $0 } ?? "")")
     }
 }

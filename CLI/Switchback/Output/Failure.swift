@@ -36,7 +36,8 @@ struct Failure: Error {
         case let error as StackError:
             self.init(error.code == .timedOut ? .timedOut : .error, error.code.rawValue, error.message, fix: error.fix)
         case let error as ErrorBody:
-            self.init(Self.exit(for: error.code), error.code.rawValue, error.message)
+            let fix = error.code == .unavailable ? "`switchback status` shows what runs, `switchback up` starts it." : nil
+            self.init(Self.exit(for: error.code), error.code.rawValue, error.message, fix: fix)
         case let error as MomentError:
             self.init(.usage, "bad_time", error.message)
         default:

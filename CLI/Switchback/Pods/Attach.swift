@@ -1,3 +1,4 @@
+internal import APIClient
 internal import ArgumentParser
 internal import Console
 internal import Contract
@@ -26,9 +27,17 @@ struct Attach: AsyncParsableCommand {
     func run() async throws {
         if readOnly && take { throw Failure(.usage, "usage", "--read-only and --take exclude each other.") }
         let backend = try Backend.locate()
-        let pod = try await backend.pod(target.pod)
+        let pod = try await backend.api.pod(target.pod)
         try await Attachment(backend: backend, pod: pod, isReadOnly: readOnly, takes: take).run()
     }
+}
+
+/// Codes with which the API closes a terminal socket for good; after others another try is worth it.
+enum CloseCode {
+    static let denied = 4403
+    static let noSuchPod = 4404
+
+    static func isFinal(_ code: Int) -> Bool { code == denied || code == noSuchPod }
 }
 
 /// This terminal on a pod's, from taking it over to giving it back.
@@ -40,7 +49,7 @@ final class Attachment: Sendable {
     }
 
     private struct Fields {
-        var socket: TerminalSocket?
+        var socket: TerminalConnection?
         var filter = DetachFilter()
         /// Keys pressed while the connection is away; few, since nobody types blindly for long.
         var waiting: [UInt8] = []
@@ -99,13 +108,10 @@ final class Attachment: Sendable {
         var pause = Duration.milliseconds(100)
         var isFirst = true
         while !Task.isCancelled {
-            let (closes, close) = AsyncStream.makeStream(of: (UInt16?, String).self)
+            let (closes, close) = AsyncStream.makeStream(of: (Int, String).self)
             do {
-                var query: Backend.Query = [("mode", "raw")]
-                if !isReadOnly, let size = ConsoleTerminal.size() {
-                    query += [("columns", String(size.columns)), ("rows", String(size.rows))]
-                }
-                let socket = try await TerminalSocket.connect(backend, pod: pod.pod, query: query) { [weak self] message in
+                let size = isReadOnly ? nil : ConsoleTerminal.size()
+                let socket = try await backend.api.terminal(pod.pod.text, mode: .raw, columns: size?.columns, rows: size?.rows) { [weak self] message in
                     if case .closed(let code, let reason) = message {
                         close.yield((code, reason))
                         close.finish()
@@ -118,15 +124,15 @@ final class Attachment: Sendable {
                     defer { fields.waiting = [] }
                     return fields.waiting
                 }
-                if takes { socket.send(text: Array(#"{"take":true}"#.utf8)) }
-                if !typed.isEmpty { socket.send(binary: typed) }
+                if takes { socket.send(text: #"{"take":true}"#) }
+                if !typed.isEmpty { socket.send(typed) }
                 pause = .milliseconds(100)
                 isFirst = false
                 for await (code, reason) in closes {
-                    if code == TerminalSocket.denied || code == TerminalSocket.noSuchPod { end.yield(.refused(reason)) }
+                    if CloseCode.isFinal(code) { end.yield(.refused(reason)) }
                 }
-            } catch let failure as Failure where isFirst {
-                end.yield(.refused(failure.message))
+            } catch where isFirst {
+                end.yield(.refused(error.message))
                 return
             } catch {}
             fields.withLock { $0.socket = nil }
@@ -137,7 +143,7 @@ final class Attachment: Sendable {
         }
     }
 
-    private func receive(_ message: TerminalSocket.Incoming) {
+    private func receive(_ message: TerminalConnection.Message) {
         switch message {
         case .binary(let bytes):
             let isFirst = fields.withLock { fields in
@@ -147,8 +153,8 @@ final class Attachment: Sendable {
             }
             // A screen that is rebuilt would also erase what this terminal showed before.
             Out.write(isFirst || bytes.count > 64 && bytes.starts(with: [0x1b, 0x5b, 0x21, 0x70]) ? ConsoleBytes.keepingScrollback(bytes) : bytes, to: 1)
-        case .text(let bytes):
-            guard let notice = try? JSON.decode(ViewNotice.self, from: bytes) else { return }
+        case .text(let text):
+            guard let notice = try? JSON.decode(ViewNotice.self, from: text.utf8) else { return }
             if let exit = notice.exit { end.yield(.exited(exit)) }
             if let error = notice.error { say(error.message) }
             if let writer = notice.writer, !writer.you { say("\(writer.author.id) writes now") }
@@ -170,16 +176,16 @@ final class Attachment: Sendable {
         }
         switch result {
         case .keys(let keys):
-            if !keys.isEmpty && !isReadOnly { socket?.send(binary: keys) }
+            if !keys.isEmpty && !isReadOnly { socket?.send(keys) }
         case .detach(let keys):
-            if !keys.isEmpty && !isReadOnly { socket?.send(binary: keys) }
+            if !keys.isEmpty && !isReadOnly { socket?.send(keys) }
             end.yield(.detached)
         }
     }
 
     private func sendSize() {
         guard !isReadOnly, let size = ConsoleTerminal.size() else { return }
-        fields.withLock { $0.socket }?.send(text: Array(#"{"resize":[\#(size.columns),\#(size.rows)]}"#.utf8))
+        fields.withLock { $0.socket }?.send(text: #"{"resize":[\#(size.columns),\#(size.rows)]}"#)
     }
 
     /// In the last row for two seconds; then the screen is asked for anew.
@@ -198,7 +204,7 @@ final class Attachment: Sendable {
                 fields.isNoticeShown = false
                 return fields.socket
             }
-            socket?.send(text: Array(#"{"redraw":true}"#.utf8))
+            socket?.send(text: #"{"redraw":true}"#)
         }
     }
 }

@@ -1,3 +1,4 @@
+internal import APIClient
 internal import ArgumentParser
 internal import Console
 internal import Contract
@@ -15,21 +16,19 @@ struct Stop: AsyncParsableCommand {
     @Option(help: "Time between the polite signal and SIGKILL.")
     var grace: String = "5s"
 
-    private struct Body: Encodable { var graceMs: Int }
-
     func run() async throws {
         guard let duration = parseDuration(grace) else { throw Failure(.usage, "bad_time", "\"\(grace)\" is not a length of time; give 5s, 500ms, 1m.") }
         let backend = try Backend.locate()
         // All are looked up before the first is stopped: a typing error stops nothing.
         var found: [Pod] = []
-        for ref in pods { found.append(try await backend.pod(ref)) }
+        for ref in pods { found.append(try await backend.api.pod(ref)) }
         for pod in found {
             if !pod.lifecycle.isLive {
                 if !output.json { Out.complain("\(pod.name) has ended already.") }
                 if output.json { Out.printJSON(pod) }
                 continue
             }
-            let stopped: Pod = try await backend.post("/v1/pods/\(pod.pod)/stop", Body(graceMs: Int(duration.microseconds / 1000)), key: UUID().uuidString)
+            let stopped = try await backend.api.stop(pod.pod.text, graceMs: Int(duration.microseconds / 1000))
             if output.json { Out.printJSON(stopped) } else { Out.print(pod.name) }
         }
     }
@@ -48,8 +47,8 @@ struct Resume: AsyncParsableCommand {
 
     func run() async throws {
         let backend = try Backend.locate()
-        let old = try await backend.pod(target.pod)
-        let pod: Pod = try await backend.post("/v1/pods/\(old.pod)/resume", Done(), key: UUID().uuidString, seconds: 130)
+        let old = try await backend.api.pod(target.pod)
+        let pod = try await backend.api.resume(old.pod.text, idempotencyKey: UUID().uuidString)
         if attach { return try await Attachment(backend: backend, pod: pod, isReadOnly: false, takes: false).run() }
         if output.json { Out.printJSON(pod) } else { Out.print(pod.pod.text) }
     }

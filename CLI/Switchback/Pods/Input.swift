@@ -1,3 +1,4 @@
+internal import APIClient
 internal import ArgumentParser
 internal import Console
 internal import Contract
@@ -33,29 +34,17 @@ struct Send: AsyncParsableCommand {
     @Flag(help: "Type although somebody else writes.")
     var take = false
 
-    private struct Body: Encodable {
-        var text: String?
-        var bytesB64: String?
-        var submit: Bool?
-        var paste: Bool?
-        var ifSeq: UInt64?
-        var take: Bool?
-    }
-
     func run() async throws {
         let keys = try key.map { try KeyNames.bytes($0) } ?? []
         let typed = text == "-" ? String(decoding: readAll(), as: UTF8.self) : text ?? ""
         guard !typed.isEmpty || submit || !keys.isEmpty else { throw Failure(.usage, "usage", "There is nothing to type: give TEXT, --submit or --key.") }
         if !keys.isEmpty && (submit || paste) { throw Failure(.usage, "usage", "--key cannot be used with --submit or --paste.") }
         let backend = try Backend.locate()
-        let pod = try await backend.pod(target.pod)
-        var body = Body(submit: submit ? true : nil, paste: paste ? true : nil, ifSeq: ifSeq, take: take ? true : nil)
-        if keys.isEmpty {
-            body.text = typed
-        } else {
-            body.bytesB64 = Data(Array(typed.utf8) + keys).base64EncodedString()
-        }
-        let applied: Applied = try await backend.post("/v1/pods/\(pod.pod)/input", body, key: UUID().uuidString)
+        let pod = try await backend.api.pod(target.pod)
+        let input = APIClient.Input(
+            text: keys.isEmpty ? typed : nil, bytes: keys.isEmpty ? nil : Array(typed.utf8) + keys, submit: submit ? true : nil,
+            paste: paste ? true : nil, ifSeq: ifSeq, take: take ? true : nil)
+        let applied = try await backend.api.input(pod.pod.text, input, idempotencyKey: UUID().uuidString)
         if output.json { Out.printJSON(applied) }
     }
 
@@ -101,16 +90,11 @@ struct Resize: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("Columns and rows, for example 120x40.", valueName: "size"))
     var size: String
 
-    private struct Body: Encodable {
-        var columns: Int
-        var rows: Int
-    }
-
     func run() async throws {
         let (columns, rows) = try Self.parse(size)
         let backend = try Backend.locate()
-        let pod = try await backend.pod(target.pod)
-        let applied: Applied = try await backend.post("/v1/pods/\(pod.pod)/resize", Body(columns: columns, rows: rows), key: UUID().uuidString)
+        let pod = try await backend.api.pod(target.pod)
+        let applied = try await backend.api.resize(pod.pod.text, columns: columns, rows: rows)
         if output.json { Out.printJSON(applied) }
     }
 

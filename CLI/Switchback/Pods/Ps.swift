@@ -1,3 +1,4 @@
+internal import APIClient
 internal import ArgumentParser
 internal import Console
 internal import Contract
@@ -22,25 +23,25 @@ struct Ps: AsyncParsableCommand {
     @Option(help: "At most this many.")
     var limit: Int?
 
+    func validate() throws {
+        if let limit, limit < 1 { throw ValidationError("--limit must be at least 1") }
+    }
+
     func run() async throws {
         let moment = try moment(at)?.resolve(start: nil, now: .now())
         let backend = try Backend.locate()
         var pods: [Pod] = []
         var cursor: String?
         repeat {
-            let page: PodPage = try await backend.get(
-                "/v1/pods",
-                [
-                    ("at", moment?.description), ("live", all ? nil : "true"), ("runner", runner), ("status", status),
-                    ("limit", limit.map { String(min($0 - pods.count, 1000)) }), ("cursor", cursor),
-                ])
+            let page = try await backend.api.pods(
+                at: moment?.description, status: status, runner: runner, live: all ? nil : true, limit: limit.map { min($0 - pods.count, 1000) },
+                cursor: cursor)
             pods += page.pods
             cursor = page.next
         } while cursor != nil && pods.count < limit ?? 10_000
         if output.json { return Out.printJSON(PodPage(pods: pods, next: cursor)) }
         show(pods, at: moment)
-        let runners: RunnerList? = try? await backend.get("/v1/runners")
-        for runner in runners?.runners ?? [] { warn(runner) }
+        for runner in (try? await backend.api.runners()) ?? [] { warn(runner) }
     }
 
     private func show(_ pods: [Pod], at: Timestamp?) {

@@ -1,3 +1,4 @@
+internal import APIClient
 internal import ArgumentParser
 internal import Console
 internal import Contract
@@ -64,7 +65,7 @@ struct Run: AsyncParsableCommand {
             (spec.columns, spec.rows) = size
         }
         if let problem = spec.problem() { throw Failure(.usage, problem.code.rawValue, problem.message) }
-        let pod: Pod = try await backend.post("/v1/pods", spec, key: UUID().uuidString, seconds: 130)
+        let pod = try await backend.api.create(spec, idempotencyKey: UUID().uuidString)
         if attach {
             try await Attachment(backend: backend, pod: pod, isReadOnly: false, takes: false).run()
             return

@@ -1,7 +1,7 @@
+internal import APIClient
 internal import ArgumentParser
 internal import Console
 internal import Contract
-internal import NIOCore
 
 struct Screen: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -15,7 +15,7 @@ struct Screen: AsyncParsableCommand {
     var at: String?
 
     @Option(help: "After this frame.")
-    var seq: Int?
+    var seq: UInt64?
 
     @Option(help: "text, ansi or json.")
     var format: String?
@@ -28,14 +28,10 @@ struct Screen: AsyncParsableCommand {
         let format = format ?? (output.json ? "json" : "text")
         guard ["text", "ansi", "json"].contains(format) else { throw Failure(.usage, "usage", "--format is text, ansi or json, not \"\(format)\".") }
         let backend = try Backend.locate()
-        let pod = try await backend.pod(target.pod)
-        let answer = try await backend.bytes(
-            "/v1/pods/\(pod.pod)/screen",
-            [
-                ("format", format), ("at", try backend.resolve(moment, for: pod)?.description), ("seq", seq.map(String.init)),
-                ("scrollback", scrollback > 0 ? String(scrollback) : nil),
-            ])
-        var bytes = [UInt8](answer.body.readableBytesView)
+        let pod = try await backend.api.pod(target.pod)
+        let answer = try await backend.api.screen(
+            pod.pod.text, at: try backend.resolve(moment, for: pod), seq: seq, format: format, scrollback: scrollback > 0 ? scrollback : nil)
+        var bytes = answer.body
         if format == "json" && bytes.last != UInt8(ascii: "\n") { bytes.append(UInt8(ascii: "\n")) }
         Out.write(bytes, to: 1)
     }

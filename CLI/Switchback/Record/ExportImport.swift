@@ -1,11 +1,9 @@
+internal import APIClient
 internal import ArgumentParser
-internal import AsyncHTTPClient
 internal import Console
 internal import Contract
 internal import FoundationEssentials
 internal import Glibc
-internal import NIOCore
-internal import NIOHTTP1
 
 struct Export: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -28,16 +26,15 @@ struct Export: AsyncParsableCommand {
     var to: String?
 
     func run() async throws {
-        let formats = ["asciicast": "asciicast", "v2": "asciicast", "v3": "asciicast3", "text": "text", "json": "json"]
-        guard let wanted = formats[format] else { throw Failure(.usage, "usage", "--format is asciicast, v2, v3, text or json, not \"\(format)\".") }
+        let formats: [String: (String, Int?)] = [
+            "asciicast": ("asciicast", 2), "v2": ("asciicast", 2), "v3": ("asciicast", 3), "text": ("text", nil), "json": ("json", nil),
+        ]
+        guard let (wanted, version) = formats[format] else {
+            throw Failure(.usage, "usage", "--format is asciicast, v2, v3, text or json, not \"\(format)\".")
+        }
         let (first, last) = (try moment(from), try moment(to))
         let backend = try Backend.locate()
-        let pod = try await backend.pod(target.pod)
-        let response = try await backend.execute(
-            .GET, "/v1/pods/\(pod.pod)/recording",
-            [
-                ("format", wanted), ("from", try backend.resolve(first, for: pod)?.description), ("to", try backend.resolve(last, for: pod)?.description),
-            ], seconds: 3600)
+        let pod = try await backend.api.pod(target.pod)
         let isFile = path != "-"
         // Beside the file and renamed when complete: what is there under the name is whole.
         let part = path + ".part"
@@ -45,13 +42,15 @@ struct Export: AsyncParsableCommand {
         guard file >= 0 else { throw Failure(.error, "not_writable", "Cannot write \(part): \(String(cString: strerror(errno))).") }
         var bytes = 0
         do {
-            for try await chunk in response.body {
-                try write(chunk, to: file)
-                bytes += chunk.readableBytes
+            try await backend.api.export(
+                pod.pod.text, format: wanted, version: version, from: try backend.resolve(first, for: pod), to: try backend.resolve(last, for: pod)
+            ) { piece in
+                try write(piece, to: file)
+                bytes += piece.count
             }
         } catch {
             if isFile { unlink(part) }
-            throw error is Failure ? error : Failure(.error, "unavailable", "The recording broke off after \(bytes) bytes: \(error)")
+            throw error is Failure || error is ErrorBody ? error : Failure(.error, "unavailable", "The recording broke off after \(bytes) bytes: \(error)")
         }
         guard isFile else { return }
         close(file)
@@ -60,16 +59,16 @@ struct Export: AsyncParsableCommand {
         if output.json { Out.printJSON(Answer(pod: pod.pod.text, file: path, bytes: bytes)) } else { Out.complain("\(path): \(bytes) bytes") }
     }
 
-    private func write(_ chunk: ByteBuffer, to file: Int32) throws {
-        if file == 1 { return Out.write(Array(chunk.readableBytesView), to: 1) }
-        var rest = chunk
-        while rest.readableBytes > 0 {
-            let count = rest.withUnsafeReadableBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+    private func write(_ piece: [UInt8], to file: Int32) throws {
+        if file == 1 { return Out.write(piece, to: 1) }
+        var rest = piece[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
             if count < 0 {
                 if errno == EINTR { continue }
                 throw Failure(.error, "no_space", "Cannot write \(path): \(String(cString: strerror(errno))).")
             }
-            rest.moveReaderIndex(forwardBy: count)
+            rest = rest.dropFirst(count)
         }
     }
 }
@@ -92,11 +91,8 @@ struct Import: AsyncParsableCommand {
         guard descriptor >= 0 else { throw Failure(.error, "not_found", "Cannot read \(file): \(String(cString: strerror(errno))).") }
         var info = stat()
         guard fstat(descriptor, &info) == 0, (info.st_mode & S_IFMT) != S_IFDIR else { throw Failure(.error, "bad_request", "\(file) is a directory.") }
-        let length: HTTPClientRequest.Body.Length = (info.st_mode & S_IFMT) == S_IFREG ? .known(Int64(info.st_size)) : .unknown
-        let response = try await backend.execute(
-            .POST, "/v1/recordings", [("name", name ?? madeName)], body: .stream(FileChunks(file: descriptor), length: length),
-            type: "application/x-asciicast", key: UUID().uuidString, seconds: 3600)
-        let pod = try JSON.decode(Pod.self, from: try await response.body.collect(upTo: 1 << 20).readableBytesView)
+        let pod = try await backend.api.importRecording(
+            FilePieces(file: descriptor), name: name ?? madeName, idempotencyKey: UUID().uuidString)
         if output.json { Out.printJSON(pod) } else { Out.print(pod.pod.text) }
     }
 
@@ -110,19 +106,19 @@ struct Import: AsyncParsableCommand {
 }
 
 /// A file in pieces, read as they are wanted.
-private struct FileChunks: AsyncSequence, Sendable {
+private struct FilePieces: AsyncSequence, Sendable {
     var file: Int32
 
     struct AsyncIterator: AsyncIteratorProtocol {
         var file: Int32
 
-        mutating func next() async throws -> ByteBuffer? {
+        mutating func next() async throws -> [UInt8]? {
             var buffer = [UInt8](repeating: 0, count: 262_144)
             while true {
                 let count = read(file, &buffer, buffer.count)
                 if count < 0 && errno == EINTR { continue }
                 guard count >= 0 else { throw CommandFailure(.error, "not_readable", "Cannot read: \(String(cString: strerror(errno))).") }
-                return count == 0 ? nil : ByteBuffer(bytes: buffer[..<count])
+                return count == 0 ? nil : Array(buffer[..<count])
             }
         }
     }

@@ -1,3 +1,4 @@
+internal import APIClient
 internal import ArgumentParser
 internal import Console
 internal import Contract
@@ -28,8 +29,8 @@ struct Replay: AsyncParsableCommand {
         let moment = try moment(at)
         guard speed > 0, speed <= 1000 else { throw Failure(.usage, "usage", "--speed goes up to 1000.") }
         let backend = try Backend.locate()
-        let pod = try await backend.pod(target.pod)
-        let start = try backend.resolve(moment, for: pod)
+        let pod = try await backend.api.pod(target.pod)
+        let start = try moment?.resolve(start: pod.started ?? pod.created, now: .now())
         try await Scrubber(backend: backend, pod: pod, at: start, speed: speed).run()
     }
 }
@@ -40,7 +41,7 @@ final class Scrubber: Sendable {
         var state: ReplayState
         var image = ScreenImage()
         var painter = ScreenPainter()
-        var socket: TerminalSocket?
+        var socket: TerminalConnection?
         var isPainting = false
         var shownSeq: UInt64?
     }
@@ -89,11 +90,12 @@ final class Scrubber: Sendable {
         var pause = Duration.milliseconds(100)
         var isFirst = true
         while !Task.isCancelled {
-            let (closes, close) = AsyncStream.makeStream(of: (UInt16?, String).self)
+            let (closes, close) = AsyncStream.makeStream(of: (Int, String).self)
             do {
-                let socket = try await TerminalSocket.connect(backend, pod: pod.pod, query: [("mode", "view")]) { [weak self] message in
+                let socket = try await backend.api.terminal(pod.pod.text, mode: .view) { [weak self] message in
                     switch message {
-                    case .binary(let bytes), .text(let bytes): self?.receive(bytes)
+                    case .binary(let bytes): self?.receive(bytes)
+                    case .text(let text): self?.receive(Array(text.utf8))
                     case .closed(let code, let reason):
                         close.yield((code, reason))
                         close.finish()
@@ -109,9 +111,9 @@ final class Scrubber: Sendable {
                 send([.timeline], socket)
                 isFirst = false
                 pause = .milliseconds(100)
-                for await (code, reason) in closes where code == TerminalSocket.denied || code == TerminalSocket.noSuchPod { end.yield(reason) }
-            } catch let failure as Failure where isFirst {
-                end.yield(failure.message)
+                for await (code, reason) in closes where CloseCode.isFinal(code) { end.yield(reason) }
+            } catch where isFirst {
+                end.yield(error.message)
                 return
             } catch {}
             fields.withLock { $0.socket = nil }
@@ -183,9 +185,9 @@ final class Scrubber: Sendable {
         repaint()
     }
 
-    private func send(_ commands: [ViewCommand], _ socket: TerminalSocket) {
+    private func send(_ commands: [ViewCommand], _ socket: TerminalConnection) {
         for command in commands {
-            if let bytes = try? JSON.encode(command) { socket.send(text: bytes) }
+            if let bytes = try? JSON.encode(command) { socket.send(bytes) }
         }
     }
 

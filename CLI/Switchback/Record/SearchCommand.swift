@@ -1,3 +1,4 @@
+internal import APIClient
 internal import ArgumentParser
 internal import Console
 internal import Contract
@@ -34,19 +35,15 @@ struct SearchCommand: AsyncParsableCommand {
         let (first, last) = (try moment(from), try moment(to))
         let backend = try Backend.locate()
         var found: Pod?
-        if let pod { found = try await backend.pod(pod) }
+        if let pod { found = try await backend.api.pod(pod) }
         let start = found.map { $0.started ?? $0.created }
         var hits: [SearchPage.Hit] = []
         var cursor: String?
         repeat {
-            let page: SearchPage = try await backend.get(
-                "/v1/search",
-                [
-                    ("q", text), ("regex", regex ? "true" : nil), ("ignore_case", ignoreCase ? "true" : nil), ("pod", found?.pod.text),
-                    ("from", try first?.resolve(start: start, now: .now()).description),
-                    ("to", try last?.resolve(start: start, now: .now()).description), ("limit", String(min(1000, max(1, limit - hits.count)))),
-                    ("cursor", cursor),
-                ])
+            let page = try await backend.api.search(
+                text, regex: regex ? true : nil, ignoreCase: ignoreCase ? true : nil, pod: found?.pod.text,
+                from: try first?.resolve(start: start, now: .now()).description, to: try last?.resolve(start: start, now: .now()).description,
+                limit: min(1000, max(1, limit - hits.count)), cursor: cursor)
             hits += page.hits
             cursor = page.next
         } while cursor != nil && hits.count < limit
@@ -62,7 +59,7 @@ struct SearchCommand: AsyncParsableCommand {
     private func show(_ hits: [SearchPage.Hit], _ backend: Backend) async throws {
         guard !hits.isEmpty else { return Out.complain("\"\(text)\" was on no screen.") }
         var names: [PodID: String] = [:]
-        for pod in Set(hits.map(\.pod)) { names[pod] = (try? await backend.pod(pod.text))?.name ?? pod.text }
+        for pod in Set(hits.map(\.pod)) { names[pod] = (try? await backend.api.pod(pod.text))?.name ?? pod.text }
         let style = Style.forOutput
         var table = Table(["POD", "FROM", "TO", "LINE"])
         for hit in hits {
