@@ -34,6 +34,14 @@ struct ByteWriter {
 
     mutating func text(_ value: String) { data(Array(value.utf8)) }
 
+    /// The low seven bits of each cell, for cells that are known to be ASCII.
+    mutating func ascii(_ cells: UnsafeBufferPointer<UInt64>) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: cells.count) { scratch in
+            for index in 0..<cells.count { scratch[index] = UInt8(truncatingIfNeeded: cells[index] & 0x7F) }
+            bytes.append(contentsOf: UnsafeBufferPointer(scratch))
+        }
+    }
+
     @inline(__always)
     mutating func utf8(_ scalar: UInt32) {
         switch scalar {

@@ -53,8 +53,7 @@ struct RowEncoder {
                 rows.number(1)
                 rows.number(style(Cell(raw: pen).style, styles) << 4)
                 rows.number(used)
-                rows.bytes.reserveCapacity(rows.bytes.count + used)
-                for index in 0..<used { rows.bytes.append(UInt8(truncatingIfNeeded: cells[index] & 0x7F)) }
+                rows.ascii(UnsafeBufferPointer(rebasing: cells[..<used]))
                 return
             }
         }
@@ -82,16 +81,22 @@ struct RowEncoder {
                     continue
                 }
                 end = index + 1
+                var seen = cells[index]
                 while end < used {
                     let raw = cells[end]
                     guard raw & ~Cell.scalarMask == pen else { break }
+                    seen |= raw
                     if end + 3 < used && cells[end + 1] == raw && cells[end + 2] == raw && cells[end + 3] == raw { break }
                     end += 1
                 }
                 rows.number(header)
                 if link > 0 { rows.number(link) }
                 rows.number(end - index)
-                for column in index..<end { rows.utf8(Cell(raw: cells[column]).scalar) }
+                if seen & Cell.scalarMask < 0x80 {
+                    rows.ascii(UnsafeBufferPointer(rebasing: cells[index..<end]))
+                } else {
+                    for column in index..<end { rows.utf8(Cell(raw: cells[column]).scalar) }
+                }
                 index = end
             } else if cell.isHead && !cell.isCluster && index + 1 < used && cells[index + 1] == pen | Cell.wideTail {
                 var end = index + 2

@@ -1,0 +1,26 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+let style: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+// Run one with `swift run -c release --package-path Benchmarks engine-bench`.
+let package = Package(
+    name: "benchmarks",
+    platforms: [.macOS(.v15)],
+    dependencies: [.package(name: "switchback", path: "..")],
+    targets: [
+        // The engine beside libvterm.
+        .systemLibrary(name: "CVTerm", path: "Sources/CVTerm", pkgConfig: "vterm", providers: [.apt(["libvterm-dev"])]),
+        .executableTarget(
+            name: "engine-bench", dependencies: ["CVTerm", .product(name: "Terminal", package: "switchback")],
+            path: "Sources/engine-bench", swiftSettings: style),
+        // A terminal on a WebSocket, end to end, beside the least one can be.
+        .executableTarget(name: "pipeline-bench", path: "Sources/PipelineBench", swiftSettings: style),
+    ]
+)
