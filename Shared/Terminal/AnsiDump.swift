@@ -1,5 +1,6 @@
 extension Terminal {
-    /// Output that rebuilds this terminal's screen in any terminal of the same size: cells, cursor, modes, margins, title.
+    /// Output that rebuilds this terminal's screen in any terminal of the same size: cells, cursor, modes, margins, title,
+    /// and the beginning of a character or sequence that is not complete.
     ///
     /// `history` lines of scrollback are printed first, so that they end up in the other terminal's scrollback.
     public func ansi(history: Int = 0) -> [UInt8] { core.ansi(history: history) }
@@ -42,7 +43,7 @@ extension Core {
         let shape = cursorShape == .block ? 2 : cursorShape == .underline ? 4 : 6
         out += "\u{1B}[\(cursorBlinks ? shape - 1 : shape) q"
         if modes.synchronizedUpdate { out += "\u{1B}[?2026h" }
-        return Array(out.utf8)
+        return Array(out.utf8) + unfinished()
     }
 
     private func paint(_ grid: borrowing Grid, _ out: inout String) {

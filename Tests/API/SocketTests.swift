@@ -24,6 +24,8 @@ struct SocketTests {
         do {
             try await eventually("the viewer's screen is not the pod's") { viewer.image.rows == wanted.rows && viewer.image.cursor == wanted.cursor }
         } catch {
+            let (mine, at) = (viewer.image, viewer.image.cursor)
+            Issue.record("differs: \(zip(mine.rows, wanted.rows).filter { $0 != $1 }.map { "\($0) || \($1)" }) cursor \(at) wanted \(wanted.cursor)")
             Issue.record("screen:\n\(viewer.screen.joined(separator: "\n"))\nwanted:\n\(pod.screen.joined(separator: "\n"))")
             throw error
         }
@@ -44,7 +46,14 @@ struct SocketTests {
             viewers.append(viewer)
         }
         try pod.output("\r\nafter all")
-        for viewer in viewers { try await same(viewer, pod) }
+        for (index, viewer) in viewers.enumerated() {
+            do {
+                try await same(viewer, pod)
+            } catch {
+                Issue.record("the viewer that joined after byte \(index)")
+                throw error
+            }
+        }
         for connection in connections { connection.close() }
     }
 

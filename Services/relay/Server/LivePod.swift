@@ -200,6 +200,7 @@ final class LivePod: Sendable {
     var size: (columns: Int, rows: Int) { state.withLock { ($0.terminal.columns, $0.terminal.rows) } }
     var hasExited: Bool { state.withLock { $0.exit != nil } }
 
+    func noteExit(_ exit: Exit) { state.withLock { $0.exit = exit } }
     func setSubmitting(_ on: Bool) { state.withLock { $0.isSubmitting = on } }
     func set(_ status: PodStatus) { state.withLock { $0.status = status } }
 

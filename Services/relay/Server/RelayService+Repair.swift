@@ -13,7 +13,10 @@ extension RelayService {
         var tries = 0
         while pod.standing == .repairing {
             tries += 1
-            if await installFromShim(pod) { break }
+            if await installFromShim(pod) {
+                await noteExit(pod)
+                break
+            }
             if await installFromStream(pod, isFinal: tries > 3) { break }
             guard ContinuousClock.now < end, (try? await Task.sleep(for: pause)) != nil else {
                 logger.warning("no state of a pod could be had", metadata: ["pod": "\(pod.pod)"])
@@ -53,6 +56,16 @@ extension RelayService {
             }
         }
         return false
+    }
+
+    /// A keyframe does not say whether the pod has ended: the newest control frame does.
+    private func noteExit(_ pod: LivePod) async {
+        do throws(BusError) {
+            guard let last = try await stream.lastMessage(Streams.terminals, subject: Subjects.pty(pod.pod, .ctl)) else { return }
+            if case .exit(let exit)? = try? JSON.decode(Control.self, from: last.payload) { pod.noteExit(exit) }
+        } catch {
+            // Without the stream the shim's silence says it.
+        }
     }
 
     /// The newest keyframe in the stream and what follows it; a pod without one, from its beginning. A pod of which the
