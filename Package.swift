@@ -96,7 +96,11 @@ let package = Package(
         .target(name: "CPty", path: "Shared/CPty"),
 
         // Shared.
-        library("Terminal", "Shared/Terminal"),
+        .target(
+            name: "Terminal", path: "Shared/Terminal",
+            // Every byte of every pod passes the engine three times. Unoptimised it is some hundred times slower, which makes debug
+            // builds, and so the tests, crawl.
+            swiftSettings: style + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
         library("Contract", "Shared/Contract"),
         library("ViewProtocol", "Shared/ViewProtocol", ["Terminal", "Contract"]),
         library("Compression", "Shared/Compression", ["CZstd"]),
