@@ -47,7 +47,7 @@ struct ScreenTests {
         "What full-screen programs show live is what the record shows",
         arguments: [
             (["vim", "-u", "NONE", "-n", "/etc/services"], "tcp", ":q!\r"), (["less", "/etc/services"], "tcp", "q"),
-            (["bash", "--norc"], "$", "exit\r"), (["top", "-d", "0.3"], "PID", "q"),
+            (["bash", "--norc"], "bash-", "exit\r"), (["top", "-d", "0.3"], "PID", "q"),
         ])
     func fullScreenPrograms(command: [String], shown: String, quit: String) async throws {
         let stack = try await Stack.start()

@@ -57,15 +57,15 @@ final class PseudoTerminal {
 
     /// Reads output that is there now onto the end of `buffer`.
     func read(into buffer: inout [UInt8], atMost limit: Int) -> ReadResult {
-        let start = buffer.count
-        // Bytes beyond what arrives are cut off again at once.
-        buffer.append(contentsOf: repeatElement(0, count: limit))
-        var count: Int
-        repeat {
-            count = buffer.withUnsafeMutableBytes { Glibc.read(master, $0.baseAddress?.advanced(by: start), limit) }
-        } while count < 0 && errno == EINTR
-        let error = errno
-        buffer.removeLast(limit - max(0, count))
+        var count = 0
+        var error: Int32 = 0
+        withUnsafeTemporaryAllocation(byteCount: limit, alignment: 1) { space in
+            repeat {
+                count = Glibc.read(master, space.baseAddress, limit)
+            } while count < 0 && errno == EINTR
+            error = errno
+            if count > 0 { buffer.append(contentsOf: UnsafeRawBufferPointer(rebasing: space[..<count])) }
+        }
         if count > 0 {
             isHungUp = false
             return .bytes(count)
