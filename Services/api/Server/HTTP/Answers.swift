@@ -24,7 +24,8 @@ extension ErrorBody {
     /// Codes that the gate and single routes add to the common ones.
     private static let others: [String: HTTPResponse.Status] = [
         "busy": .conflict, "approval_open": .conflict, "screen_changed": .conflict, "draft_present": .conflict,
-        "method_not_allowed": .methodNotAllowed, "upgrade_required": .upgradeRequired, "reply_too_large": .contentTooLarge,
+        "method_not_allowed": .methodNotAllowed, "upgrade_required": .upgradeRequired, "reply_too_large": .contentTooLarge, "ambiguous": .conflict, "before_start": .notFound,
+        "start_failed": .unprocessableContent,
     ]
 }
 
