@@ -34,8 +34,8 @@ public enum Zstd {
     }
 
     /// The bytes of one zstd frame. Throws `tooLarge` before unpacking more than `limit` bytes.
-    public static func decompress(_ bytes: [UInt8], limit: Int) throws(CompressionError) -> [UInt8] {
-        try ZstdDecompressor().decompress(bytes, limit: limit)
+    public static func decompress(_ bytes: [UInt8], limit: Int, dictionary: [UInt8] = []) throws(CompressionError) -> [UInt8] {
+        try ZstdDecompressor().decompress(bytes, limit: limit, dictionary: dictionary)
     }
 }
 
@@ -56,13 +56,17 @@ public final class ZstdCompressor {
         ZSTD_freeCCtx(context)
     }
 
-    /// `bytes` as one zstd frame that says its unpacked size.
-    public func compress(_ bytes: [UInt8]) throws(CompressionError) -> [UInt8] {
+    /// `bytes` as one zstd frame that says its unpacked size. What `dictionary` has (any bytes) is not written again; the same
+    /// bytes are needed to unpack.
+    public func compress(_ bytes: [UInt8], dictionary: [UInt8] = []) throws(CompressionError) -> [UInt8] {
         let bound = ZSTD_compressBound(bytes.count)
         var failure = 0
         let packed = [UInt8](unsafeUninitializedCapacity: bound) { target, count in
-            let written = bytes.withUnsafeBytes {
-                ZSTD_compressCCtx(context, target.baseAddress, bound, $0.baseAddress, $0.count, level)
+            let written = bytes.withUnsafeBytes { source in
+                dictionary.withUnsafeBytes { dictionary in
+                    ZSTD_compress_usingDict(
+                        context, target.baseAddress, bound, source.baseAddress, source.count, dictionary.baseAddress, dictionary.count, level)
+                }
             }
             if ZSTD_isError(written) != 0 {
                 failure = written
@@ -91,7 +95,7 @@ public final class ZstdDecompressor {
     }
 
     /// The bytes of one zstd frame that says its unpacked size. Throws `tooLarge` before unpacking more than `limit` bytes.
-    public func decompress(_ bytes: [UInt8], limit: Int) throws(CompressionError) -> [UInt8] {
+    public func decompress(_ bytes: [UInt8], limit: Int, dictionary: [UInt8] = []) throws(CompressionError) -> [UInt8] {
         let size = bytes.withUnsafeBytes { ZSTD_getFrameContentSize($0.baseAddress, $0.count) }
         // ZSTD_CONTENTSIZE_UNKNOWN and ZSTD_CONTENTSIZE_ERROR are the two largest values.
         guard size < UInt64.max - 1 else {
@@ -103,8 +107,11 @@ public final class ZstdDecompressor {
         var failure = 0
         let capacity = Int(size)
         let unpacked = [UInt8](unsafeUninitializedCapacity: max(1, capacity)) { target, count in
-            let written = bytes.withUnsafeBytes {
-                ZSTD_decompressDCtx(context, target.baseAddress, capacity, $0.baseAddress, $0.count)
+            let written = bytes.withUnsafeBytes { source in
+                dictionary.withUnsafeBytes { dictionary in
+                    ZSTD_decompress_usingDict(
+                        context, target.baseAddress, capacity, source.baseAddress, source.count, dictionary.baseAddress, dictionary.count)
+                }
             }
             if ZSTD_isError(written) != 0 {
                 failure = written

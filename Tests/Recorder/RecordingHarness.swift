@@ -100,4 +100,26 @@ final class RecordingHarness {
         let (meta, payload) = try await client.seek(seek)
         return (try Terminal(snapshot: try Zstd.decompress(payload, limit: 1 << 28)), meta)
     }
+
+    /// Another instance on the same bus and database.
+    final class Second {
+        private let recorder: Recorder
+        private let connections: [BusConnection]
+
+        init(_ harness: RecordingHarness, instance: String, tailAge: Duration) async throws {
+            let bus = try await harness.nats.connect(name: instance)
+            let bulk = try await harness.nats.connect(name: instance + " bulk") { $0.sendAsSoonAsPossible = false }
+            let micro = try Microservice(
+                bus, name: "recorder", id: instance, version: "0.0.1", summary: "test", started: Timestamp.now().description)
+            recorder = try await Recorder.start(
+                Recorder.Options(databaseURL: harness.databaseURL, instance: instance, tailAge: tailAge), bus: bus, bulk: bulk, micro: micro,
+                logger: quiet)
+            connections = [bus, bulk]
+        }
+
+        func stop() async {
+            await recorder.stop()
+            for connection in connections { await connection.close(deadline: .milliseconds(100)) }
+        }
+    }
 }

@@ -19,7 +19,8 @@ final class OpenSegment {
     /// Every page the keyframe names, by its number.
     let pages: [(number: Int, page: HistoryPage)]
     let firstPage: Int
-    let newPages: Int
+    /// Pages stored with this segment: those its keyframe names first, and those that were filled since, in order.
+    private(set) var ownPages: [HistoryPage] = []
     private(set) var frames: [UInt8] = []
     private(set) var header: SegmentHeader?
     private(set) var signature = TrigramSignature()
@@ -37,20 +38,9 @@ final class OpenSegment {
         self.engine = engine
         self.activity = activity
         self.activity.startSegment()
-        var next = nextPage
-        var pages: [(Int, HistoryPage)] = []
-        for page in engine.historyPages {
-            if let number = page.reference.flatMap(HistoryPages.number) {
-                pages.append((number, page))
-            } else {
-                page.reference = HistoryPages.reference(next)
-                pages.append((next, page))
-                next += 1
-            }
-        }
-        self.pages = pages
         firstPage = nextPage
-        newPages = next - nextPage
+        ownPages = Self.adoptPages(of: engine, from: nextPage)
+        pages = engine.historyPages.compactMap { page in page.reference.flatMap(HistoryPages.number).map { ($0, page) } }
         keyframe = engine.snapshot { $0.reference ?? [] }
         _ = engine.takeChangedRows()
         rowTexts = engine.text()
@@ -65,18 +55,31 @@ final class OpenSegment {
         activity = ActivityTracker()
         pages = engine.historyPages.compactMap { page in page.reference.flatMap(HistoryPages.number).map { ($0, page) } }
         firstPage = header.firstPage
-        newPages = header.pageCount
+        ownPages = pages.filter { $0.number >= header.firstPage }.map(\.page)
         _ = engine.takeChangedRows()
         rowTexts = engine.text()
         for text in rowTexts { signature.insert(text) }
     }
 
     var isEmpty: Bool { header == nil }
-    var nextPage: Int { firstPage + newPages }
+    var nextPage: Int { firstPage + ownPages.count }
     var lastSeq: UInt64? { header?.lastSeq }
 
-    /// The bytes of the pages stored with this segment.
-    var newPageBytes: [[UInt8]] { pages.filter { $0.number >= firstPage }.map { $0.page.encoded() } }
+    /// Gives numbers to the pages of history that were filled since; gives the bytes of all that are stored with this segment.
+    func adoptPages() -> [[UInt8]] {
+        ownPages += Self.adoptPages(of: engine, from: nextPage)
+        header?.pageCount = ownPages.count
+        return ownPages.map { $0.encoded() }
+    }
+
+    private static func adoptPages(of engine: Terminal, from number: Int) -> [HistoryPage] {
+        var adopted: [HistoryPage] = []
+        for page in engine.historyPages where page.reference.flatMap(HistoryPages.number) == nil {
+            page.reference = HistoryPages.reference(number + adopted.count)
+            adopted.append(page)
+        }
+        return adopted
+    }
 
     /// Whether the frame must begin another segment.
     func isFull(for frame: Frame, _ limits: Limits) -> Bool {
@@ -95,7 +98,8 @@ final class OpenSegment {
         if header == nil {
             header = SegmentHeader(
                 pod: pod, firstSeq: frame.seq, lastSeq: frame.seq, from: frame.time, to: frame.time, outputBytes: 0, frameCount: 0,
-                hasResize: false, firstPage: firstPage, pageCount: newPages, oldestPage: pages.map(\.number).min() ?? firstPage + newPages)
+                hasResize: false, firstPage: firstPage, pageCount: ownPages.count,
+                oldestPage: pages.map(\.number).min() ?? firstPage)
         }
         header?.lastSeq = frame.seq
         header?.to = frame.time

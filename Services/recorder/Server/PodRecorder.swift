@@ -18,10 +18,11 @@ struct ClosedSegment: Sendable {
     var hasExit: Bool
 
     init?(_ open: OpenSegment, savedThrough: UInt64) {
+        guard !open.isEmpty else { return nil }
+        newPages = open.adoptPages()
         guard let header = open.header else { return nil }
         self.header = header
         content = SegmentContent(keyframe: open.keyframe, frames: open.frames)
-        newPages = open.newPageBytes
         pages = Dictionary(open.pages.map { (HistoryPages.reference($0.number), $0.page.encoded()) }, uniquingKeysWith: { first, _ in first })
         signature = open.signature.encoded()
         summary = open.summary.encoded(start: header.from, firstSeq: header.firstSeq)
@@ -113,7 +114,8 @@ final class PodRecorder {
             HistoryPages.number(reference).flatMap { pages[$0] }
         }
         for frame in try FrameCodec.decode(stored.content.frames[...], pod: pod) { segment.append(frame, streamSequence: 0) }
-        open = stored.isSealed ? segment.successor() : segment
+        // After a sealed segment the pages filled in it are stored once more: their numbers are not known for sure.
+        open = stored.isSealed ? OpenSegment(pod: pod, engine: segment.engine, nextPage: stored.header.firstPage + stored.header.pageCount) : segment
     }
 
     // MARK: - Taking frames

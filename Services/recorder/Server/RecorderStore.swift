@@ -179,6 +179,8 @@ struct RecorderStore: Sendable {
             guard conflicts.isEmpty else { throw Conflict(pods: conflicts) }
 
             let compressor = try ZstdCompressor(level: level)
+            // A tail is replaced soon.
+            let quick = try ZstdCompressor(level: min(level, 3))
             var segments: [[DatabaseValue]] = []
             var pods: [[DatabaseValue]] = []
             var results: [PodResult] = []
@@ -193,7 +195,7 @@ struct RecorderStore: Sendable {
                     segments.append(Self.values(stored))
                 }
                 if let tail = batch.tail {
-                    let stored = try tail.stored(after: result.head, isSealed: false, compressor)
+                    let stored = try tail.stored(after: result.head, isSealed: false, quick)
                     result.tail = stored.header.lastSeq
                     segments.append(Self.values(stored))
                 }
@@ -318,18 +320,19 @@ struct RecorderStore: Sendable {
     }
 
     private static func pages(_ header: SegmentHeader, _ connection: DatabaseConnection) throws -> [Int: [UInt8]] {
+        // Its own pages are filled again by its frames, except those its keyframe begins with: they are fetched as well.
         let end = header.firstPage + header.pageCount
         guard header.oldestPage < end else { return [:] }
         let rows = try connection.query(
             """
-            SELECT first_page, pages FROM recorder.segments
+            SELECT first_page, pages, content FROM recorder.segments
             WHERE pod = $1 AND page_count > 0 AND first_page < $2 AND first_page >= coalesce(
                 (SELECT max(first_page) FROM recorder.segments WHERE pod = $1 AND page_count > 0 AND first_page <= $3), 0)
             """, header.pod.text, end, header.oldestPage)
         var pages: [Int: [UInt8]] = [:]
         for row in rows {
             let first: Int = try row.decode(0)
-            for (index, page) in try HistoryPages.unpacked(try row.decode(1)).enumerated() { pages[first + index] = page }
+            for (index, page) in try HistoryPages.unpacked(try row.decode(1), content: try row.decode(2)).enumerated() { pages[first + index] = page }
         }
         return pages
     }
@@ -373,8 +376,9 @@ extension StoredSegment {
 
 extension ClosedSegment {
     func stored(after previous: SHA256Digest, isSealed: Bool, _ compressor: ZstdCompressor) throws -> StoredSegment {
-        let packed = try content.packed(compressor)
-        let packedPages = try HistoryPages.packed(newPages, compressor)
+        let plain = try content.plain()
+        let packed = try compressor.compress(plain)
+        let packedPages = try HistoryPages.packed(newPages, dictionary: plain, compressor)
         return StoredSegment(
             header: header, isSealed: isSealed, content: packed, pages: packedPages, signature: signature, summary: summary, previous: previous,
             hash: StoredSegment.hash(header, content: packed, pages: packedPages, signature: signature, summary: summary, previous: previous))

@@ -15,14 +15,15 @@ struct SegmentContent: Equatable, Sendable {
 
     var byteCount: Int { keyframe.count + frames.count }
 
-    /// Length of the keyframe (LEB128), keyframe, frames.
-    func packed(_ compressor: ZstdCompressor) throws -> [UInt8] {
+    /// The bytes that are compressed: length of the keyframe (LEB128), keyframe, and the frames column by column, which
+    /// compresses better than frame by frame.
+    func plain() throws -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(byteCount + 8)
         FrameCodec.appendNumber(UInt64(keyframe.count), to: &bytes)
         bytes.append(contentsOf: keyframe)
-        bytes.append(contentsOf: frames)
-        return try compressor.compress(bytes)
+        try FrameColumns.append(frames, to: &bytes)
+        return bytes
     }
 
     init(keyframe: [UInt8], frames: [UInt8]) {
@@ -31,18 +32,13 @@ struct SegmentContent: Equatable, Sendable {
     }
 
     init(packed: [UInt8]) throws {
-        let bytes = try Zstd.decompress(packed, limit: Self.largest)
-        var count = 0
-        var index = 0
-        while true {
-            guard index < bytes.count, index < 5 else { throw ErrorBody(.internal, "a segment is garbled: its keyframe has no length") }
-            count |= Int(bytes[index] & 0x7f) << (7 * index)
-            index += 1
-            if bytes[index - 1] < 0x80 { break }
-        }
-        guard count <= bytes.count - index else { throw ErrorBody(.internal, "a segment is garbled: its keyframe is cut short") }
-        keyframe = Array(bytes[index..<(index + count)])
-        frames = Array(bytes[(index + count)...])
+        try self.init(plain: Zstd.decompress(packed, limit: Self.largest))
+    }
+
+    init(plain: [UInt8]) throws {
+        var reader = ColumnReader(plain[...])
+        keyframe = Array(try reader.bytes(try reader.number()))
+        frames = try FrameColumns.run(&reader)
     }
 }
 
@@ -59,10 +55,10 @@ struct SegmentHeader: Equatable, Sendable {
     var frameCount: Int
     /// Whether the size changes within: then the history may come back to the screen.
     var hasResize: Bool
-    /// Numbers of the pages of history that are stored with this segment: those its keyframe names first.
+    /// Numbers of the pages of history that are stored with this segment: those that were filled while it was written.
     var firstPage: Int
     var pageCount: Int
-    /// The oldest page its keyframe names; `firstPage + pageCount` if none.
+    /// The oldest page its keyframe names; `firstPage` if it names none of earlier segments.
     var oldestPage: Int
 }
 
@@ -105,35 +101,25 @@ struct StoredSegment: Equatable, Sendable {
     }
 }
 
-/// Pages of history back to back: length (LEB128) and bytes of each, zstd-compressed together.
+/// Pages of history back to back: length (LEB128) and bytes of each, zstd-compressed together with the plain content of their
+/// segment as the dictionary: its output is where most of their text came from.
 enum HistoryPages {
-    static func packed(_ pages: [[UInt8]], _ compressor: ZstdCompressor) throws -> [UInt8] {
+    static func packed(_ pages: [[UInt8]], dictionary: [UInt8], _ compressor: ZstdCompressor) throws -> [UInt8] {
         if pages.isEmpty { return [] }
         var bytes: [UInt8] = []
         for page in pages {
             FrameCodec.appendNumber(UInt64(page.count), to: &bytes)
             bytes.append(contentsOf: page)
         }
-        return try compressor.compress(bytes)
+        return try compressor.compress(bytes, dictionary: dictionary)
     }
 
-    static func unpacked(_ packed: [UInt8]) throws -> [[UInt8]] {
+    static func unpacked(_ packed: [UInt8], content: [UInt8]) throws -> [[UInt8]] {
         if packed.isEmpty { return [] }
-        var rest = try Zstd.decompress(packed, limit: SegmentContent.largest)[...]
+        let dictionary = try Zstd.decompress(content, limit: SegmentContent.largest)
+        var reader = ColumnReader(try Zstd.decompress(packed, limit: SegmentContent.largest, dictionary: dictionary)[...])
         var pages: [[UInt8]] = []
-        while !rest.isEmpty {
-            var count: UInt64 = 0
-            var shift: UInt64 = 0
-            while true {
-                guard let byte = rest.popFirst(), shift < 35 else { throw ErrorBody(.internal, "pages of history are garbled") }
-                count |= UInt64(byte & 0x7f) << shift
-                if byte < 0x80 { break }
-                shift += 7
-            }
-            guard count <= UInt64(rest.count) else { throw ErrorBody(.internal, "pages of history are cut short") }
-            pages.append(Array(rest.prefix(Int(count))))
-            rest = rest.dropFirst(Int(count))
-        }
+        while !reader.rest.isEmpty { pages.append(Array(try reader.bytes(try reader.number()))) }
         return pages
     }
 

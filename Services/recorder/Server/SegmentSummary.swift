@@ -8,6 +8,7 @@ struct SegmentSummary: Equatable {
 
     private static let longestText = 64
     private static let version: UInt8 = 1
+    private static let packedVersion: UInt8 = 2
 
     /// Notes an input or a control frame. Inputs of one author in one second are one entry.
     mutating func note(_ frame: Frame, _ control: Control?) {
@@ -56,7 +57,7 @@ struct SegmentSummary: Equatable {
 
     // MARK: - Bytes
 
-    /// Version, spans, entries; numbers are LEB128, times milliseconds or microseconds after `start` or the entry before.
+    /// Version (2: the rest is zstd-compressed), spans, entries; numbers are LEB128, times milliseconds or microseconds after `start` or the entry before.
     func encoded(start: Timestamp, firstSeq: UInt64) -> [UInt8] {
         if entries.isEmpty && activity.isEmpty { return [] }
         var bytes: [UInt8] = [Self.version]
@@ -86,12 +87,20 @@ struct SegmentSummary: Equatable {
             clock = entry.time.microseconds
             seq = entry.seq
         }
+        if bytes.count > 96, let packed = try? Zstd.compress(Array(bytes.dropFirst()), level: 9), packed.count < bytes.count {
+            return [Self.packedVersion] + packed
+        }
         return bytes
     }
 
     /// Takes a summary apart; nil if it is garbled.
     init?(_ bytes: [UInt8], start: Timestamp, firstSeq: UInt64) {
         if bytes.isEmpty { return }
+        var bytes = bytes
+        if bytes[0] == Self.packedVersion {
+            guard let plain = try? Zstd.decompress(Array(bytes.dropFirst()), limit: 16 << 20) else { return nil }
+            bytes = [Self.version] + plain
+        }
         var rest = bytes[...]
         func number(_ rest: inout ArraySlice<UInt8>) -> Int64? {
             var value: UInt64 = 0

@@ -1,11 +1,11 @@
 /// Which three-byte sequences the lines of a segment hold, as a small set that may say yes wrongly but never no wrongly.
 ///
 /// It tells a search which segments cannot hold its text. Letters are folded to lower case and all digits are one, so that
-/// counters and clocks do not fill it. One hash per trigram: a query of ten characters has eight trigrams, and at the fill
-/// aimed at a wrong yes for all of them is one in ten thousand.
+/// counters and clocks do not fill it. One hash per trigram and at most 512 bytes, under one percent of a full segment: a query
+/// of twelve characters has ten trigrams, and in a set half full a wrong yes for all of them is one in a thousand.
 struct TrigramSignature {
-    private static let wordCount = 256
-    private static let smallestBytes = 64
+    private static let wordCount = 64
+    private static let smallestBytes = 32
     private var words = [UInt64](repeating: 0, count: wordCount)
 
     /// Adds every trigram of a line.
@@ -24,7 +24,7 @@ struct TrigramSignature {
         }
     }
 
-    /// The set in the fewest bytes (a power of two) of which at most about a third are taken.
+    /// The set in the fewest bytes (a power of two) of which at most half are taken.
     func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(words.count * 8)
@@ -34,7 +34,7 @@ struct TrigramSignature {
             let half = bytes.count / 2
             let folded = (0..<half).map { bytes[$0] | bytes[$0 + half] }
             let taken = folded.reduce(0) { $0 + $1.nonzeroBitCount }
-            if taken * 3 > half * 8 { break }
+            if taken * 2 > half * 8 { break }
             bytes = folded
         }
         return bytes
@@ -74,6 +74,6 @@ struct TrigramSignature {
     @inline(__always)
     private static func hash(_ trigram: UInt32) -> UInt32 {
         // Knuth's multiplicative hash; the upper bits are the good ones.
-        (trigram &* 2_654_435_761) >> 18 & UInt32(wordCount * 64 - 1)
+        (trigram &* 2_654_435_761) >> 20 & UInt32(wordCount * 64 - 1)
     }
 }
