@@ -68,6 +68,21 @@ public final class DatabasePool: Sendable {
         }
     }
 
+    /// As `withConnection`, for a block that only reads: when the connection is lost, or the server has just come back and is
+    /// not quite there, it is run again, for up to `patience`.
+    public func withReader<Value: Sendable>(
+        patience: Duration = .seconds(1), _ body: @escaping @Sendable (DatabaseConnection) throws -> Value
+    ) async throws -> Value {
+        let deadline = ContinuousClock.now + patience
+        while true {
+            do {
+                return try await withConnection(body)
+            } catch let error as DatabaseError where error.isConnectionLoss && ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(25))
+            }
+        }
+    }
+
     /// Runs `body` in one transaction, committed when it returns.
     public func withTransaction<Value: Sendable>(
         _ body: @escaping @Sendable (DatabaseConnection) throws -> Value

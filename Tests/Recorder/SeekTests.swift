@@ -1,4 +1,5 @@
 import Contract
+import Database
 import Foundation
 import RecorderClient
 import Terminal
@@ -68,6 +69,13 @@ struct SeekTests {
             let verified = try await harness.client.verify(script.pod)
             #expect(verified.ok, "\(file): \(verified)")
             let usage = try await harness.client.usage(script.pod)
+            let pool = DatabasePool(DatabaseConfiguration(address: harness.databaseURL, connections: 1), logger: quiet)
+            defer { pool.close() }
+            let parts = try await pool.withReader { connection in
+                let row = try connection.query("SELECT sum(length(content)), sum(length(pages)), sum(length(signature)), sum(length(summary)) FROM recorder.segments WHERE pod = $1", script.pod.text)[0]
+                return try (0..<4).map { try row.decode($0, as: Int.self) }
+            }
+            print("content, pages, signatures, summaries: \(parts)")
             print("\(file): \(usage.outputBytes) bytes in \(usage.storedBytes), 1/\(usage.outputBytes / max(1, usage.storedBytes)), \(usage.segments) segments, \(verified.frames) frames")
         }
     }

@@ -176,7 +176,7 @@ extension RecorderStore {
     func searchSegments(
         _ pod: PodID, from: Timestamp?, to: Timestamp?, startingAt seq: UInt64, required: [UInt32], limit: Int
     ) async throws -> [Found] {
-        try await pool.withConnection { connection in
+        try await pool.withReader { connection in
             var next = Int64(clamping: seq)
             var found: [Found] = []
             while found.count < limit {

@@ -80,7 +80,7 @@ extension RecorderStore {
     }
 
     func summaries(_ pod: PodID, from: Timestamp, to: Timestamp) async throws -> [Summary] {
-        try await pool.withConnection { connection in
+        try await pool.withReader { connection in
             try connection.query(
                 """
                 SELECT first_seq, from_us, to_us, output_bytes, summary FROM recorder.segments
@@ -97,7 +97,7 @@ extension RecorderStore {
 
     /// What recordings take: one pod's, or all.
     func usage(_ pod: PodID?) async throws -> RecorderUsage {
-        try await pool.withConnection { connection in
+        try await pool.withReader { connection in
             let row = try connection.query(
                 """
                 SELECT (SELECT count(*) FROM recorder.pods WHERE $1::text IS NULL OR pod = $1) AS pods,

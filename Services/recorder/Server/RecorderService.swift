@@ -193,7 +193,7 @@ final class RecorderService: Sendable {
             guard let recorder = shard_(shard), let batch = recorder.batch(now: .now, tailAge: tailAge, only: only) else { return }
             // Better compression is for when there is time.
             let bytes = batch.pods.reduce(0) { $0 + $1.closed.reduce(0) { $0 + $1.content.byteCount } }
-            let level: Int32 = bytes > 1 << 20 ? 1 : bytes > 256 << 10 ? 5 : 12
+            let level: Int32 = bytes > 8 << 20 ? 1 : bytes > 3 << 20 ? 5 : bytes > 1 << 20 ? 9 : 15
             do {
                 let results = try await store.write(batch.pods, shard: shard, position: batch.position, level: level)
                 unsavedBytes.subtract(recorder.stored(results, now: .now), ordering: .relaxed)

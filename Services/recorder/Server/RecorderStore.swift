@@ -82,7 +82,7 @@ struct RecorderStore: Sendable {
 
     /// Where a shard's stream goes on, and what is known of its pods.
     func shard(_ shard: Shard) async throws -> (position: UInt64, pods: [PodHead], unannounced: [PodID]) {
-        try await pool.withConnection { connection in
+        try await pool.withReader { connection in
             let position = try connection.query("SELECT stream_seq FROM recorder.positions WHERE shard = $1", shard.number)
             let pods = try connection.query("SELECT \(Self.podColumns) FROM recorder.pods WHERE shard = $1", shard.number)
             let unannounced = try connection.query(
@@ -95,14 +95,14 @@ struct RecorderStore: Sendable {
     }
 
     func pod(_ pod: PodID) async throws -> PodHead? {
-        try await pool.withConnection { connection in
+        try await pool.withReader { connection in
             try connection.query("SELECT \(Self.podColumns) FROM recorder.pods WHERE pod = $1", pod.text).first.map(Self.podHead)
         }
     }
 
     /// All recordings, or one.
     func pods(_ pod: PodID?) async throws -> [PodHead] {
-        try await pool.withConnection { connection in
+        try await pool.withReader { connection in
             try connection.query(
                 "SELECT \(Self.podColumns) FROM recorder.pods WHERE $1::text IS NULL OR pod = $1", pod?.text
             ).map(Self.podHead)
@@ -290,7 +290,7 @@ struct RecorderStore: Sendable {
 
     /// The newest segment that begins at or before the place; nil if none does.
     func segment(_ pod: PodID, at place: Place, withPages: @escaping @Sendable (SegmentHeader) -> Bool) async throws -> Found? {
-        try await pool.withConnection { connection in
+        try await pool.withReader { connection in
             let select = "SELECT \(Self.headerColumns), content FROM recorder.segments WHERE pod = $1"
             let order = "ORDER BY first_seq DESC LIMIT 1"
             let result =
@@ -348,7 +348,7 @@ struct RecorderStore: Sendable {
 
     /// Sealed and open segments in order, from `seq` on.
     func segments(_ pod: PodID, from seq: UInt64, limit: Int) async throws -> [StoredSegment] {
-        try await pool.withConnection { connection in
+        try await pool.withReader { connection in
             try connection.query(
                 "SELECT \(Self.segmentColumns) FROM recorder.segments WHERE pod = $1 AND first_seq >= $2 ORDER BY first_seq LIMIT $3",
                 pod.text, Int64(clamping: seq), limit
@@ -358,7 +358,7 @@ struct RecorderStore: Sendable {
 
     /// Whether segments stand before and after the one that begins at `seq`.
     func neighbours(_ pod: PodID, of seq: UInt64) async throws -> (earlier: Bool, later: Bool) {
-        try await pool.withConnection { connection in
+        try await pool.withReader { connection in
             let row = try connection.query(
                 """
                 SELECT EXISTS (SELECT FROM recorder.segments WHERE pod = $1 AND first_seq < $2),

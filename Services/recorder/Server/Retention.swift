@@ -25,7 +25,7 @@ extension RecorderStore {
         var removed: [RemovedSegments] = []
         if let age = policy.age {
             let bound = (now - age).microseconds
-            let pods = try await pool.withConnection { connection in
+            let pods = try await pool.withReader { connection in
                 try connection.query(
                     """
                     SELECT DISTINCT s.pod FROM recorder.segments s JOIN recorder.pods p USING (pod)
@@ -46,7 +46,7 @@ extension RecorderStore {
 
     /// The pod with the oldest segment that may go, and how many bytes are too many; nil if none are or none may go.
     private func oldest(beyond limit: Int64) async throws -> (PodID, Int64)? {
-        try await pool.withConnection { connection in
+        try await pool.withReader { connection in
             let total: Int64 = try connection.query("SELECT coalesce(sum(stored_bytes), 0)::bigint FROM recorder.segments")[0].decode(0)
             guard total > limit else { return nil }
             let row = try connection.query(
