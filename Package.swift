@@ -144,7 +144,7 @@ let package = Package(
         tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract"]),
         tests("Database", ["Database", "TestSupport", "Digest", "Compression", logging]),
         tests("ServiceKit", ["ServiceKit", "TestSupport", coreMetrics, httpTypes, hummingbirdCore, logging]),
-        tests("Runner", ["RunnerServer", "RunnerClient", "ShimCore", "CPty", "Compression", "TestSupport", "Contract", "Bus", "Terminal"]),
+        tests("Runner", ["RunnerServer", "RunnerClient", "ShimCore", "CPty", "Compression", "TestSupport", "Contract", "Bus", "Terminal", logging]),
         tests(
             "Recorder",
             [

@@ -102,8 +102,8 @@ final class Spool {
         var value = acked.littleEndian
         pwrite(ackedFile, &value, 8, 0)
         while let first = segments.first, first.last <= acked, segments.count > 1 { drop(first) }
-        // The file that is being written is emptied rather than deleted, as long as it is small this costs nothing.
-        if let only = segments.first, segments.count == 1, only.last <= acked, only.bytes > 256 << 10 { drop(only) }
+        // A new file for each few frames would cost more than the frames.
+        if let only = segments.first, segments.count == 1, only.last <= acked, only.bytes > 2 << 20 { drop(only) }
     }
 
     /// Goes on behind `seq`, which the stream holds although these files do not (a power cut took their end).

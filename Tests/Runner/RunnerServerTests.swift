@@ -1,0 +1,87 @@
+import Bus
+import Contract
+import Foundation
+import Logging
+import RunnerClient
+import RunnerServer
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite struct RunnerServerTests {
+    static func configuration(_ directory: String, _ server: NATSServer) -> RunnerConfiguration {
+        RunnerConfiguration(
+            name: "r1", directory: directory, shim: ShimPod.program, natsServers: [server.url], natsCredentialsFile: nil,
+            environment: ["PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp"])
+    }
+
+    /// Heartbeats as a registry would take them.
+    static func registry(_ bus: BusConnection) throws -> @Sendable () -> [PodID]? {
+        let newest = BeatBox()
+        try bus.answer(Subjects.runnersHeartbeat, Heartbeat.self) { beat in
+            newest.pods.withLock { $0 = beat.pods }
+            return HeartbeatReply(time: .now())
+        }
+        return { newest.pods.withLock { $0 } }
+    }
+
+    final class BeatBox: Sendable { let pods = Mutex<[PodID]?>(nil) }
+
+    @Test("a pod starts once however often it is asked for, is adopted by the next runner, and stops through it")
+    func adoption() async throws {
+        let (server, bus) = try await ShimTests.start()
+        let directory = FileManager.default.temporaryDirectory.path + "/switchback-runner-\(UUID().uuidString.prefix(8))"
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let beats = try Self.registry(bus)
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let first = try await RunnerServer.start(
+            bus: bus, configuration: Self.configuration(directory, server), agentFolders: [], version: "0", logger: logger)
+        let pod = PodID.random()
+        let request = StartPod(
+            pod: pod, name: "p",
+            spec: PodSpec(command: ["bash", "-c", "echo \"in $SWITCHBACK_POD $TERM $COLORTERM\"; while :; do sleep 0.05; done"], cwd: "/tmp"))
+        let answers = try await withThrowingTaskGroup(of: Int32.self) { group in
+            for _ in 0..<4 { group.addTask { try await bus.ask(Subjects.runner("r1", "start"), request, timeout: .seconds(15), as: Started.self).pid } }
+            return try await group.reduce(into: Set<Int32>()) { $0.insert($1) }
+        }
+        #expect(answers.count == 1)
+        let reader = try await FrameReader.start(bus, pod)
+        try await eventually(holds: { reader.text.contains("in \(pod) xterm-256color truecolor") })
+        #expect(reader.controls.filter { $0.kind == "start" }.count == 1)
+        await first.stop()
+
+        let second = try await RunnerServer.start(
+            bus: bus, configuration: Self.configuration(directory, server), agentFolders: [], version: "0", logger: logger)
+        try await eventually(holds: { beats() == [pod] })
+        #expect(try await bus.ask(Subjects.runner("r1", "start"), request, as: Started.self).pid == answers.first)
+        let _: Done = try await bus.ask(
+            Subjects.runner("r1", "stop"), StopPod(pod: pod, graceMs: 2000, author: Author(kind: .person, id: "t")))
+        try await eventually(holds: { reader.exit != nil })
+        #expect(reader.isWhole)
+        #expect(reader.controls.contains(.signal(name: "TERM", author: Author(kind: .person, id: "t"))))
+        try await eventually(holds: { beats() == [] })
+        await second.stop()
+        await bus.close()
+    }
+
+    @Test("a pod whose command is not there fails to start with the reason, leaves nothing behind, and may be asked for again")
+    func failedStart() async throws {
+        let (server, bus) = try await ShimTests.start()
+        let directory = FileManager.default.temporaryDirectory.path + "/switchback-runner-\(UUID().uuidString.prefix(8))"
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let runner = try await RunnerServer.start(
+            bus: bus, configuration: Self.configuration(directory, server), agentFolders: [], version: "0", logger: logger)
+        let pod = PodID.random()
+        for _ in 0..<2 {
+            await #expect {
+                let _: Started = try await bus.ask(
+                    Subjects.runner("r1", "start"), StartPod(pod: pod, name: "p", spec: PodSpec(command: ["no-such-program"], cwd: "/tmp")),
+                    timeout: .seconds(15))
+            } throws: { ($0 as? ErrorBody)?.message.contains("no-such-program") == true }
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory + "/pods").isEmpty)
+        await runner.stop()
+        await bus.close()
+    }
+}
