@@ -25,8 +25,7 @@ extension RelayService {
         guard case .pass = decision else { return answer(message, Self.applied(decision)) }
         let bytes = write.paste == true || isPrompt ? Paste.bytes(message.payload, bracketed: pod.wantsBracketedPaste) : message.payload
         guard isPrompt else {
-            // The shim's answer goes straight to the one who asked.
-            return forward(message, Subjects.shimWrite(write.pod), bytes, headers: Self.headers(write))
+            return forward(message, pod, Subjects.shimWrite(write.pod), bytes, headers: Self.headers(write))
         }
         pod.setSubmitting(true)
         Task {
@@ -42,13 +41,31 @@ extension RelayService {
         return headers
     }
 
-    private func forward(_ message: BusMessage, _ subject: String, _ payload: [UInt8], headers: [(String, String)] = []) {
-        do throws(BusError) {
-            try bus.publish(subject, payload: payload, headers: headers, reply: message.reply)
-        } catch {
-            bus.respond(to: message, BusReply(Reply.error(ErrorBody(error))))
+    /// Hands a request on to the shim. Of a pod that is in step the shim's answer goes straight to the one who asked. Of any other the
+    /// relay waits for it itself: only who asks is told at once that nobody answers.
+    private func forward(_ message: BusMessage, _ pod: LivePod, _ subject: String, _ payload: [UInt8], headers: [(String, String)] = []) {
+        guard pod.standing != .inStep else {
+            do throws(BusError) {
+                try bus.publish(subject, payload: payload, headers: headers, reply: message.reply)
+            } catch {
+                bus.respond(to: message, BusReply(Reply.error(ErrorBody(error))))
+            }
+            return
+        }
+        Task {
+            do throws(BusError) {
+                let reply = try await bus.request(subject, payload: payload, headers: headers, timeout: .seconds(3))
+                bus.respond(to: message, BusReply(reply.payload))
+            } catch where error.code == .noResponders {
+                answer(message, Self.noTerminal)
+            } catch {
+                bus.respond(to: message, BusReply(Reply.error(ErrorBody(error))))
+            }
         }
     }
+
+    private static let noTerminal = Applied(
+        result: .gone, message: "the pod's terminal does not answer: it has ended, never was, or its host is cut off")
 
     // MARK: - Prompts
 
@@ -86,7 +103,7 @@ extension RelayService {
             let reply = try await bus.request(Subjects.shimWrite(pod), payload: bytes, headers: headers, timeout: .seconds(3))
             return try Self.decoded(reply)
         } catch where error.code == .noResponders {
-            throw ErrorBody(.gone, "the pod's terminal does not answer; it has ended, or its host is cut off")
+            return Self.noTerminal
         } catch {
             throw ErrorBody(error)
         }
@@ -113,10 +130,11 @@ extension RelayService {
     func resize(_ message: BusMessage) throws(ErrorBody) {
         let request = try JSON.decode(Resize.self, from: message.payload)
         if let problem = PodSpec.sizeProblem(columns: request.columns, rows: request.rows) { throw problem }
-        let decision = pod(request.pod).decide(
+        let pod = pod(request.pod)
+        let decision = pod.decide(
             .init(kind: .resize, author: request.author, role: request.role, viewer: request.viewer), now: .now())
         guard case .pass = decision else { return answer(message, Self.applied(decision)) }
-        forward(message, Subjects.shimResize(request.pod), message.payload)
+        forward(message, pod, Subjects.shimResize(request.pod), message.payload)
     }
 
     /// The size that fits all viewers who asked for that.
