@@ -40,7 +40,7 @@ extension Core {
         }
     }
 
-    private mutating func plainSequence(_ final: UInt8, repeatable: Bool) {
+    mutating func plainSequence(_ final: UInt8, repeatable: Bool) {
         switch final {
         case UInt8(ascii: "m"): selectGraphics()
         case UInt8(ascii: "H"), UInt8(ascii: "f"): moveTo(row: parameter(0) - 1, column: parameter(1) - 1)

@@ -1,4 +1,41 @@
 extension Core {
+    /// SGR without colons, of which nearly every one is short.
+    @inline(__always)
+    mutating func selectPlainGraphics() {
+        if parameterCount == 1 {
+            let value = parameters[0]
+            switch value {
+            case 0: style = .plain
+            case 39: style.foreground = .standard
+            case 30...37: style.foreground = TextColor(raw: 0x0100_0000 | UInt32(truncatingIfNeeded: value &- 30))
+            default:
+                selectGraphics()
+                return
+            }
+            penIsStale = true
+        } else if parameterCount == 5 && isColor(parameters[0]) && parameters[1] == 2
+            && UInt32(bitPattern: parameters[2] | parameters[3] | parameters[4]) < 256
+        {
+            setColor(
+                TextColor.rgb(
+                    UInt8(truncatingIfNeeded: parameters[2]), UInt8(truncatingIfNeeded: parameters[3]), UInt8(truncatingIfNeeded: parameters[4])))
+        } else if parameterCount == 3 && isColor(parameters[0]) && parameters[1] == 5 && UInt32(bitPattern: parameters[2]) < 256 {
+            setColor(.indexed(UInt8(truncatingIfNeeded: parameters[2])))
+        } else {
+            selectGraphics()
+        }
+    }
+
+    @inline(__always)
+    private func isColor(_ parameter: Int32) -> Bool { parameter == 38 || parameter == 48 }
+
+    /// 38 or 48, which the first parameter is.
+    @inline(__always)
+    private mutating func setColor(_ color: TextColor) {
+        if parameters[0] == 38 { style.foreground = color } else { style.background = color }
+        penIsStale = true
+    }
+
     /// SGR.
     mutating func selectGraphics() {
         penIsStale = true

@@ -93,6 +93,18 @@ extension Core {
         lineFeed()
     }
 
+    /// `printScalar` for what is known to be narrow and to join nothing.
+    @inline(__always)
+    mutating func printNarrow(_ scalar: UInt32) {
+        guard !pendingWrap, !penIsStale, plainPrinting, column < printLimit else {
+            printScalar(scalar)
+            return
+        }
+        put(UInt64(scalar), width: 1)
+        lastScalar = scalar
+        column += 1
+    }
+
     mutating func printScalar(_ scalar: UInt32) {
         let kind = ScalarClass(scalar)
         if kind.width == 0 {

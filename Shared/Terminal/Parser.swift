@@ -59,8 +59,13 @@ extension Core {
                     }
                     return at
                 }
-                execute(byte)
-                if state != .ground { return at }
+                if byte == 0x0D {
+                    joinable = false
+                    carriageReturn()
+                } else {
+                    execute(byte)
+                    if state != .ground { return at }
+                }
             } else if byte == 0x7F {
                 at += 1
             } else {
@@ -71,7 +76,8 @@ extension Core {
                     if second & 0xC0 == 0x80 && third & 0xC0 == 0x80 {
                         let scalar = UInt32(byte & 0x0F) << 12 | UInt32(second & 0x3F) << 6 | UInt32(third & 0x3F)
                         if scalar >= 0x800 && (scalar < 0xD800 || scalar > 0xDFFF) {
-                            printScalar(scalar)
+                            // Lines, blocks and Braille: what full-screen programs draw with.
+                            if scalar >= 0x2500 && scalar <= 0x259F || scalar >> 8 == 0x28 { printNarrow(scalar) } else { printScalar(scalar) }
                             at += 2
                             continue
                         }
@@ -223,8 +229,9 @@ extension Core {
         let first = at
         while at < end {
             let byte = at.pointee
-            if byte >= 0x30 && byte <= 0x39 {
-                value = min(value &* 10 &+ Int32(byte & 0x0F), 99_999)
+            if byte &- 0x30 <= 9 {
+                if value >= 10_000 { return start }
+                value = value &* 10 &+ Int32(byte & 0x0F)
             } else if byte == 0x3B && count < Core.maximumParameters - 1 {
                 parameters[count] = value
                 count += 1
@@ -235,9 +242,15 @@ extension Core {
                     count += 1
                 }
                 parameterCount = count
-                prefix = marker
                 state = .ground
-                dispatchControlSequence(byte)
+                if marker == 0 {
+                    let repeatable = joinable
+                    joinable = false
+                    if byte == UInt8(ascii: "m") { selectPlainGraphics() } else { plainSequence(byte, repeatable: repeatable) }
+                } else {
+                    prefix = marker
+                    dispatchControlSequence(byte)
+                }
                 return at + 1
             } else {
                 break
