@@ -63,7 +63,7 @@ public struct PodSpec: Sendable, Equatable, Codable {
 
     /// The largest terminal that a pod may have.
     public static let largestColumns = 1000
-    public static let largestRows = 500
+    public static let largestRows = 400
 
     /// What is wrong with this spec, if anything, in words for the person who wrote it.
     public func problem() -> ErrorBody? {
