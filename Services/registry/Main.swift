@@ -1,4 +1,5 @@
 internal import Bus
+internal import Contract
 internal import Database
 internal import RegistryServer
 internal import ServiceKit
@@ -19,7 +20,11 @@ enum Main {
                 }
             }
             let bus = try await context.connect()
-            let server = try await RegistryServer.start(bus: bus, pool: pool, logger: context.logger)
+            let micro = try Microservice(
+                bus, name: "registry", id: context.configuration.instance, version: ServiceProgram.version,
+                summary: "pods, runners, lifecycle and its history", started: Timestamp.now().description)
+            let server = try await RegistryServer.start(
+                bus: bus, pool: pool, logger: context.logger, instance: context.configuration.instance, micro: micro)
             return [
                 Running {
                     await server.stop()

@@ -16,15 +16,27 @@ final class RegistryEndpoints: Sendable {
         self.sender = sender
     }
 
-    func open(on bus: BusConnection) throws {
+    func open(on bus: BusConnection, counting micro: Microservice?) throws {
         let service = service
         let sender = sender
         func answer<Question: Decodable & Sendable & SendableMetatype, Answer: Encodable & SendableMetatype>(
             _ subject: String, _ body: @escaping @Sendable (Question) async throws -> Answer
         ) throws {
+            let name = subject.split(separator: ".").dropFirst().joined(separator: "-")
+            let count = micro?.addEndpoint(name: name, subject: subject, queue: "registry")
             let subscription = try bus.answer(subject, queue: "registry", Question.self) { question in
-                defer { Task { await sender.wake() } }
-                return try await body(question)
+                let began = ContinuousClock.now
+                do {
+                    let answer = try await body(question)
+                    count?(.now - began, nil)
+                    await sender.wake()
+                    return answer
+                } catch {
+                    count?(.now - began, "\(error)")
+                    // A failed start is an event too.
+                    await sender.wake()
+                    throw error
+                }
             }
             subscriptions.withLock { $0.append(subscription) }
         }

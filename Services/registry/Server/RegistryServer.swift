@@ -9,10 +9,22 @@ public final class RegistryServer: Sendable {
     private let followers: Followers
     private let sender: EventSender
     private let watch: Task<Void, Never>
+    private let micro: Microservice?
+
+    /// `svc.registry.<instance>.alive`
+    private struct Alive: Encodable {
+        var service = "registry"
+        var instance: String
+        var state = "serving"
+        var time: Timestamp
+    }
 
     /// Brings the schema up to date, makes the streams that are missing, and answers.
+    /// - Parameter micro: counts the requests for the NATS services protocol.
     /// - Throws: when the database or the bus cannot be used.
-    public static func start(bus: BusConnection, pool: DatabasePool, logger: Logger) async throws -> RegistryServer {
+    public static func start(
+        bus: BusConnection, pool: DatabasePool, logger: Logger, instance: String = "registry", micro: Microservice? = nil
+    ) async throws -> RegistryServer {
         let store = RegistryStore(pool: pool)
         try await store.migrate()
         try await JetStream(bus).ensureStreams()
@@ -21,16 +33,17 @@ public final class RegistryServer: Sendable {
         let followers = Followers(service: service, sender: sender, logger: logger)
         let endpoints = RegistryEndpoints(service: service, sender: sender)
         try await followers.open(on: bus)
-        try endpoints.open(on: bus)
+        try endpoints.open(on: bus, counting: micro)
         await sender.wake()
-        return RegistryServer(endpoints, followers, sender, watch: watch(store, bus, sender, logger))
+        return RegistryServer(endpoints, followers, sender, watch: watch(store, bus, sender, logger, instance), micro)
     }
 
-    private init(_ endpoints: RegistryEndpoints, _ followers: Followers, _ sender: EventSender, watch: Task<Void, Never>) {
+    private init(_ endpoints: RegistryEndpoints, _ followers: Followers, _ sender: EventSender, watch: Task<Void, Never>, _ micro: Microservice?) {
         self.endpoints = endpoints
         self.followers = followers
         self.sender = sender
         self.watch = watch
+        self.micro = micro
     }
 
     /// Stops answering, keeps what is at hand, leaves the rest to whoever starts next.
@@ -42,12 +55,17 @@ public final class RegistryServer: Sendable {
     }
 
     /// Marks runners whose beats are missing. After a time in which beats could not reach us, runners first get the chance to beat.
-    private static func watch(_ store: RegistryStore, _ bus: BusConnection, _ sender: EventSender, _ logger: Logger) -> Task<Void, Never> {
+    private static func watch(_ store: RegistryStore, _ bus: BusConnection, _ sender: EventSender, _ logger: Logger, _ instance: String
+    ) -> Task<Void, Never> {
         Task {
             let grace = Duration.microseconds(RegistryStore.offlineAfterMicroseconds + 1_000_000)
             var from = ContinuousClock.now + grace
             while !Task.isCancelled {
                 try? await Task.sleep(for: .seconds(1))
+                // While the bus is away nobody could hear it.
+                if bus.isConnected, let payload = try? JSON.encode(Alive(instance: instance, time: .now())) {
+                    try? bus.publish(Subjects.alive(service: "registry", instance: instance), payload: payload)
+                }
                 if !bus.isConnected { from = .now + grace }
                 guard ContinuousClock.now >= from else { continue }
                 do {
