@@ -55,7 +55,8 @@ install: build
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/switchback
 	install -m 755 $(BIN)/switchback $(DESTDIR)$(PREFIX)/bin/switchback
 	for program in $(PROGRAMS); do install -m 755 $(BIN)/switchback-$$program $(DESTDIR)$(PREFIX)/libexec/switchback/; done
-	if [ -d Agents ]; then cp -r Agents $(DESTDIR)$(PREFIX)/libexec/switchback/; fi
+	cp -r Agents $(DESTDIR)$(PREFIX)/libexec/switchback/
+	if [ -d Web ]; then install -d $(DESTDIR)$(PREFIX)/share/switchback && cp -rT Web $(DESTDIR)$(PREFIX)/share/switchback/web; fi
 
 .PHONY: lint
 lint:

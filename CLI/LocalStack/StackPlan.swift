@@ -70,9 +70,15 @@ enum StackPlan {
     /// The person's environment, without what would point services or agents at another stack.
     static func inherited(_ environment: [String: String]) -> [String: String] {
         environment.filter { name, _ in
-            !name.hasPrefix("SWITCHBACK_") || ["SWITCHBACK_LOG_LEVEL", "SWITCHBACK_RUNNER_NAME", "SWITCHBACK_AGENTS"].contains(name)
+            !name.hasPrefix("SWITCHBACK_") || settings.contains(name)
         }
     }
+
+    /// Settings of services that a person may give to `up`.
+    private static let settings: Set<String> = [
+        "SWITCHBACK_LOG_LEVEL", "SWITCHBACK_RUNNER_NAME", "SWITCHBACK_AGENTS", "SWITCHBACK_RETENTION_AGE", "SWITCHBACK_RETENTION_BYTES",
+        "SWITCHBACK_WEB", "SWITCHBACK_ORIGINS",
+    ]
 
     private static func mark(_ settings: StackSettings, _ name: String) -> [String: String] {
         [marker: "\(settings.id)/\(name)"]

@@ -91,8 +91,13 @@ struct Import: AsyncParsableCommand {
         guard descriptor >= 0 else { throw Failure(.error, "not_found", "Cannot read \(file): \(String(cString: strerror(errno))).") }
         var info = stat()
         guard fstat(descriptor, &info) == 0, (info.st_mode & S_IFMT) != S_IFDIR else { throw Failure(.error, "bad_request", "\(file) is a directory.") }
-        let pod = try await backend.api.importRecording(
+        var pod = try await backend.api.importRecording(
             FilePieces(file: descriptor), name: name ?? madeName, idempotencyKey: UUID().uuidString)
+        // What is printed here can be looked at at once: the record is waited for, within reason.
+        for _ in 0..<1200 where pod.lifecycle != .ended {
+            try await Task.sleep(for: .milliseconds(50))
+            pod = try await backend.api.pod(pod.pod.text)
+        }
         if output.json { Out.printJSON(pod) } else { Out.print(pod.pod.text) }
     }
 
