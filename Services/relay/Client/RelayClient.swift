@@ -40,20 +40,22 @@ public final class RelayClient: Sendable {
         return try Self.applied(try await ask(request.pod, "write", bytes, headers: headers, timeout: .seconds(10)))
     }
 
-    /// Types through the gate: calls leave in order, and the answer goes to `completion`, on a bus thread.
-    public func write(
-        _ request: Write, bytes: [UInt8], completion: @escaping @Sendable (Result<Applied, ErrorBody>) -> Void
-    ) {
-        let meta: [UInt8]
-        do throws(ErrorBody) {
-            meta = try Self.encode(request)
-        } catch {
-            return completion(.failure(error))
+    /// A way to type that is always the same but for the bytes: what describes it is encoded once.
+    public struct Keyboard: Sendable {
+        fileprivate let subject: String
+        fileprivate let headers: [(String, String)]
+
+        public init(_ write: Write) throws(ErrorBody) {
+            subject = Subjects.relay(write.pod.shard, "write")
+            headers = [(Headers.meta, String(decoding: try RelayClient.encode(write), as: UTF8.self))]
         }
-        ordered.send(
-            Subjects.relay(request.pod.shard, "write"), payload: bytes,
-            headers: [(Headers.meta, String(decoding: meta, as: UTF8.self))]
-        ) { result in
+    }
+
+    /// Types through the gate: calls leave in order, and the answer goes to `completion`, on a bus thread.
+    public func type(
+        _ bytes: [UInt8], on keyboard: Keyboard, completion: @escaping @Sendable (Result<Applied, ErrorBody>) -> Void
+    ) {
+        ordered.send(keyboard.subject, payload: bytes, headers: keyboard.headers) { result in
             switch result {
             case .success(let message):
                 completion(Result { () throws(ErrorBody) in try Self.applied(message) })
@@ -102,7 +104,7 @@ public final class RelayClient: Sendable {
         }
     }
 
-    private static func encode(_ value: some Encodable) throws(ErrorBody) -> [UInt8] {
+    fileprivate static func encode(_ value: some Encodable) throws(ErrorBody) -> [UInt8] {
         do {
             return try JSON.encode(value)
         } catch {

@@ -1,6 +1,7 @@
 internal import Bus
 internal import Contract
 internal import Logging
+internal import Synchronization
 
 /// Input and sizes: what passes the gate goes on to the shim, which answers the one who asked.
 extension RelayService {
@@ -11,7 +12,7 @@ extension RelayService {
         guard let meta = message.header(Headers.meta) else {
             throw ErrorBody(.badRequest, "a write needs the header \(Headers.meta)")
         }
-        let write = try JSON.decode(Write.self, from: meta.utf8)
+        let write = try writes.write(meta)
         guard message.payloadSize <= Self.writeLimit else {
             throw ErrorBody(.tooLarge, "at most \(Self.writeLimit) bytes can be typed at once")
         }
@@ -146,6 +147,22 @@ extension RelayService {
         } catch {
             logger.warning("a pod was not given its viewers' size", metadata: ["pod": "\(pod.pod)", "error": "\(error)"])
         }
+    }
+}
+
+/// The descriptions of writes, decoded once each: a viewer that types sends the same one with every key.
+final class WriteMemory: Sendable {
+    private static let limit = 512
+    private let known = Mutex<[String: Write]>([:])
+
+    func write(_ meta: String) throws(ErrorBody) -> Write {
+        if let write = known.withLock({ $0[meta] }) { return write }
+        let write = try JSON.decode(Write.self, from: meta.utf8)
+        known.withLock { known in
+            if known.count >= Self.limit { known.removeAll() }
+            known[meta] = write
+        }
+        return write
     }
 }
 

@@ -22,6 +22,7 @@ public final class RelayService: Sendable {
     let bus: BusConnection
     let stream: JetStream
     let logger: Logger
+    let writes = WriteMemory()
     private let pods = Mutex<[PodID: LivePod]>([:])
     private let subscriptions = Mutex<[Shard: [BusSubscription]]>([:])
     private let common = Mutex<[BusSubscription]>([])

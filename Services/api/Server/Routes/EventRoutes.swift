@@ -4,6 +4,7 @@ internal import FoundationEssentials
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
+internal import ServiceLifecycle
 internal import Synchronization
 
 /// What happens, as server-sent events from the stream of events.
@@ -63,18 +64,26 @@ struct EventRoutes {
         return Response(
             status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"],
             body: ResponseBody { writer in
+                let isStopping = Atomic(false)
                 do {
                     let data = String(decoding: try JSON.encode(hello), as: UTF8.self)
                     try await writer.write(ByteBuffer(string: "event: hello\ndata: \(data)\n\n"))
-                    while true {
-                        let events = await queue.next(within: .seconds(15))
+                    while !isStopping.load(ordering: .relaxed) {
+                        let events = await withGracefulShutdownHandler {
+                            await queue.next(within: .seconds(15))
+                        } onGracefulShutdown: {
+                            isStopping.store(true, ordering: .relaxed)
+                            queue.wake()
+                        }
                         // Without a word now and then a connection that is gone would never be noticed.
                         try await writer.write(ByteBuffer(string: events.isEmpty ? ": still here\n\n" : events.joined()))
                     }
+                    try await writer.finish(nil)
                 } catch {
                     await consumer.stop()
                     throw error
                 }
+                await consumer.stop()
             })
     }
 
@@ -178,7 +187,7 @@ final class EventQueue: Sendable {
         return events
     }
 
-    private func wake() {
+    func wake() {
         fields.withLock { fields in
             defer { fields.waiting = nil }
             return fields.waiting

@@ -1,6 +1,7 @@
 internal import Contract
 internal import HTTPTypes
 internal import Hummingbird
+internal import RegistryClient
 internal import RelayClient
 internal import Terminal
 internal import ViewProtocol
@@ -111,10 +112,16 @@ struct ScreenRoutes {
     @Sendable private func timeline(_ request: APIRequest) async throws -> Response {
         let pod = try await service.pod(request.pathPod)
         let start = pod.started ?? pod.created
-        let timeline = try await service.recorder.timeline(
+        var timeline = try await service.recorder.timeline(
             GetTimeline(
                 pod: pod.pod, from: try request.time("from", start: start), to: try request.time("to", start: start),
                 buckets: try request.integer("buckets", in: 1...2000)))
+        // What the agent was doing is the registry's to say.
+        let history = try await service.registry.history(PodRequest(pod: pod.pod, author: request.person.author))
+        timeline.entries += history.entries.filter { $0.what == "status" }.map { entry in
+            .init(seq: 0, time: entry.from, what: "status", text: entry.value + (entry.reason.map { ": \($0)" } ?? ""))
+        }
+        timeline.entries.sort { $0.time < $1.time }
         return try Answer.json(timeline)
     }
 

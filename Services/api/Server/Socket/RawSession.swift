@@ -30,6 +30,7 @@ final class RawSession: TerminalSession {
     /// Keystrokes that came before the pod was known.
     private var early: [ByteBuffer] = []
     private var exit: Exit?
+    private var knownKeyboard: RelayClient.Keyboard?
 
     init(request: TerminalRequest, service: TerminalService) {
         self.request = request
@@ -105,10 +106,7 @@ final class RawSession: TerminalSession {
 
     private func receive(_ frames: [LiveFrame]) {
         guard let socket else { return }
-        if !socket.isWritable {
-            join.viewerStopped()
-            return
-        }
+        if socket.isBehind { return join.viewerStopped() }
         let action = join.receive(frames) { frame in send(frame) }
         socket.flush()
         perform(action)
@@ -187,17 +185,25 @@ final class RawSession: TerminalSession {
         var binary = binary
         guard let bytes = binary.readBytes(length: binary.readableBytes), !bytes.isEmpty else { return }
         let reply = replies()
-        service.relay.write(
-            Write(
-                pod: pod.pod, author: request.person.author, role: request.person.role, viewer: viewer, via: "attach"),
-            bytes: bytes
-        ) { result in
-            switch result {
-            case .success(let applied) where applied.result == .applied: break
-            case .success(let applied): reply(Notice(error: ErrorBody(applied)))
-            case .failure(let error): reply(Notice(error: error))
+        do throws(ErrorBody) {
+            service.relay.type(bytes, on: try keyboard(pod)) { result in
+                switch result {
+                case .success(let applied) where applied.result == .applied: break
+                case .success(let applied): reply(Notice(error: ErrorBody(applied)))
+                case .failure(let error): reply(Notice(error: error))
+                }
             }
+        } catch {
+            notify(Notice(error: error))
         }
+    }
+
+    private func keyboard(_ pod: Pod) throws(ErrorBody) -> RelayClient.Keyboard {
+        if let known = knownKeyboard { return known }
+        let keyboard = try RelayClient.Keyboard(
+            Write(pod: pod.pod, author: request.person.author, role: request.person.role, viewer: viewer, via: "attach"))
+        knownKeyboard = keyboard
+        return keyboard
     }
 
     func received(text: String) {

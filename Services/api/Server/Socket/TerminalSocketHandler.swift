@@ -37,6 +37,14 @@ final class TerminalSocket {
     fileprivate var wire: ChannelHandlerContext?
     fileprivate(set) var isClosing = false
     private var needsFlush = false
+    /// Since when the peer has more waiting than it should, and what was added since, in bytes.
+    fileprivate var behindSince: NIODeadline?
+    fileprivate var behindBytes = 0
+
+    /// A viewer may lag this long or by so much before it is taken for one that does not read: bursts are not lost on one
+    /// that merely catches its breath, and nobody sees what is older.
+    private static let patience = TimeAmount.milliseconds(250)
+    private static let behindLimit = 16 << 20
 
     init(eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
@@ -44,10 +52,17 @@ final class TerminalSocket {
 
     var isWritable: Bool { wire?.channel.isWritable ?? false }
 
+    /// The peer does not read, or far too slowly.
+    var isBehind: Bool {
+        guard let behindSince else { return false }
+        return behindBytes > Self.behindLimit || NIODeadline.now() - behindSince > Self.patience
+    }
+
     /// Queues a complete message (see `WebSocketWire`). `flush` sends it.
     func write(_ message: ByteBuffer) {
         guard let wire, !isClosing else { return }
         needsFlush = true
+        if behindSince != nil { behindBytes += message.readableBytes }
         wire.write(NIOAny(message), promise: nil)
     }
 
@@ -217,7 +232,13 @@ final class TerminalSocketHandler: ChannelInboundHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { session.writable() }
+        if context.channel.isWritable {
+            socket?.behindSince = nil
+            session.writable()
+        } else {
+            socket?.behindSince = .now()
+            socket?.behindBytes = 0
+        }
         context.fireChannelWritabilityChanged()
     }
 

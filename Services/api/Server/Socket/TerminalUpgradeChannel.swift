@@ -62,22 +62,60 @@ struct TerminalUpgradeChannel: HTTPChannelHandler {
             channel.setOption(.tcpOption(.tcp_nodelay), value: 1).whenFailure { error in
                 logger.debug("TCP_NODELAY not set: \(error)")
             }
+            let waiting = BeforeFirstRequest()
+            try channel.pipeline.syncOperations.addHandler(waiting)
             let outcome = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
                 configuration: configuration)
+            let bound = NIOLoopBound(waiting, eventLoop: channel.eventLoop)
+            outcome.whenSuccess { _ in bound.value.requestCame() }
             return Value(outcome: outcome, channel: channel)
         }
     }
 
     func handle(value: Value, logger: Logger) async {
         do {
-            switch try await value.outcome.get() {
-            case .http(let channel): await handleHTTP(asyncChannel: channel, logger: logger)
-            case .socket: try await value.channel.closeFuture.get()
+            try await withTaskCancellationHandler {
+                switch try await value.outcome.get() {
+                case .http(let channel): await handleHTTP(asyncChannel: channel, logger: logger)
+                case .socket: try await value.channel.closeFuture.get()
+                }
+            } onCancel: {
+                value.channel.close(promise: nil)
             }
         } catch {
             logger.debug("connection ended before its first request: \(error)")
             value.channel.close(promise: nil)
         }
+    }
+}
+
+/// Ends a connection that is opened and then says nothing, or that says nothing when the server stops.
+final class BeforeFirstRequest: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private static let patience = TimeAmount.seconds(30)
+    private var timer: Scheduled<Void>?
+    private var isWaiting = true
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let channel = context.channel
+        timer = context.eventLoop.scheduleTask(in: Self.patience) { channel.close(promise: nil) }
+    }
+
+    func requestCame() {
+        isWaiting = false
+        timer?.cancel()
+        timer = nil
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        requestCame()
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent, isWaiting { return context.close(promise: nil) }
+        context.fireUserInboundEventTriggered(event)
     }
 }
 

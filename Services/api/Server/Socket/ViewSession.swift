@@ -171,7 +171,7 @@ final class ViewSession: TerminalSession {
 
     private func receive(_ deltas: [LiveDelta]) {
         guard let socket else { return }
-        guard socket.isWritable else { return join.viewerStopped() }
+        if socket.isBehind { return join.viewerStopped() }
         let action = join.receive(deltas) { delta in socket.write(delta.message) }
         socket.flush()
         perform(action)
@@ -264,16 +264,19 @@ final class ViewSession: TerminalSession {
         }
         guard !bytes.isEmpty || command.submit == true else { return }
         let reply = notices()
-        service.relay.write(
-            Write(
-                pod: pod.pod, author: request.person.author, role: request.person.role, viewer: viewer, via: "web", ifSeq: command.ifSeq,
-                submit: command.submit, paste: command.paste), bytes: bytes
-        ) { result in
-            switch result {
-            case .success(let applied) where applied.result == .applied: break
-            case .success(let applied): reply(ViewNotice(type: "error", error: ErrorBody(applied)))
-            case .failure(let error): reply(ViewNotice(type: "error", error: error))
+        let write = Write(
+            pod: pod.pod, author: request.person.author, role: request.person.role, viewer: viewer, via: "web", ifSeq: command.ifSeq,
+            submit: command.submit, paste: command.paste)
+        do throws(ErrorBody) {
+            service.relay.type(bytes, on: try .init(write)) { result in
+                switch result {
+                case .success(let applied) where applied.result == .applied: break
+                case .success(let applied): reply(ViewNotice(type: "error", error: ErrorBody(applied)))
+                case .failure(let error): reply(ViewNotice(type: "error", error: error))
+                }
             }
+        } catch {
+            tell(error)
         }
     }
 
