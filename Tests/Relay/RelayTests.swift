@@ -62,7 +62,8 @@ struct RelayTests {
             #expect(attached.meta.seq == seq)
             #expect(try stage.snapshot(attached) == shim.snapshot.bytes)
         }
-        #expect(shim.keyframesGiven == 0)
+        // At most the first request may have come before the first frame.
+        #expect(shim.keyframesGiven <= 1)
     }
 
     @Test("ignores frames that come twice")
