@@ -26,7 +26,8 @@ public struct ScreenPainter: Sendable {
         // A screen taller than the terminal is shown around its cursor.
         let first = max(0, min(image.cursor.row - room + 1, image.rows.count - room))
         for row in 0..<room {
-            let line = first + row < image.rows.count ? Self.line(image.rows[first + row], columns: columns) : Self.beyond(columns, image, first + row)
+            let line =
+                first + row < image.rows.count ? Self.line(image.rows[first + row], columns: columns) : Self.beyond(columns, image, first + row)
             put(line, at: row, &out)
         }
         if rows > 0 { put(status, at: rows - 1, &out) }

@@ -53,7 +53,8 @@ public struct Doctor: Sendable {
             let wrote = settings.flatMap { PostgreSQL.dataVersion($0.postgresRoot) }
             let directory = try stack.programs.postgresDirectory(major: wrote)
             guard let version = PostgreSQL.programVersion(directory) else {
-                return Finding(check: "postgresql", verdict: .failed, message: "\(directory)/postgres does not say its version", fix: Programs.aptLine)
+                return Finding(
+                    check: "postgresql", verdict: .failed, message: "\(directory)/postgres does not say its version", fix: Programs.aptLine)
             }
             if let wrote, wrote != version.major {
                 return Finding(
@@ -113,7 +114,9 @@ public struct Doctor: Sendable {
 
     private func disk() -> Finding {
         var path = stack.home.path
-        while !Files.exists(path), let slash = path.lastIndex(of: "/"), path.count > 1 { path = slash == path.startIndex ? "/" : String(path[..<slash]) }
+        while !Files.exists(path), let slash = path.lastIndex(of: "/"), path.count > 1 {
+            path = slash == path.startIndex ? "/" : String(path[..<slash])
+        }
         guard let free = Files.freeBytes(path) else {
             return Finding(check: "disk", verdict: .warning, message: "cannot ask how much is free at \(path)")
         }
@@ -122,7 +125,8 @@ public struct Doctor: Sendable {
             return Finding(check: "disk", verdict: .failed, message: text, fix: "Free some space, or set SWITCHBACK_HOME to a larger disk.")
         }
         if free < 4 * 1_073_741_824 {
-            return Finding(check: "disk", verdict: .warning, message: text, fix: "Recordings and spools need room: a pod's spool alone may take 1 GB.")
+            return Finding(
+                check: "disk", verdict: .warning, message: text, fix: "Recordings and spools need room: a pod's spool alone may take 1 GB.")
         }
         return Finding(check: "disk", verdict: .fine, message: text)
     }
@@ -132,7 +136,8 @@ public struct Doctor: Sendable {
             if let settings = try stack.settings() {
                 guard PostgreSQL.fits(settings.socketDirectory) else {
                     return Finding(
-                        check: "socket", verdict: .failed, message: "\(settings.socketDirectory) is too long for a Unix socket", fix: "Set SWITCHBACK_HOME to a shorter path.")
+                        check: "socket", verdict: .failed, message: "\(settings.socketDirectory) is too long for a Unix socket",
+                        fix: "Set SWITCHBACK_HOME to a shorter path.")
                 }
                 return Finding(check: "socket", verdict: .fine, message: settings.socketDirectory)
             }
@@ -146,7 +151,9 @@ public struct Doctor: Sendable {
     private func clock() -> Finding {
         let year2025: Int64 = 1_735_689_600_000_000
         if Clock.utcMicroseconds() < year2025 {
-            return Finding(check: "clock", verdict: .failed, message: "the clock is wrong: \(Timestamp.text(Clock.utcMicroseconds()))", fix: "Set it, or start a time service.")
+            return Finding(
+                check: "clock", verdict: .failed, message: "the clock is wrong: \(Timestamp.text(Clock.utcMicroseconds()))",
+                fix: "Set it, or start a time service.")
         }
         let error = claunch_clock_error_microseconds()
         if error < 0 {
@@ -210,11 +217,14 @@ public struct Doctor: Sendable {
         switch report.state {
         case "down":
             let pods = report.shims > 0 ? "; \(report.shims) pods go on without it" : ""
-            return [Finding(check: "stack", verdict: .fine, message: "not running" + pods, fix: report.shims > 0 ? "`switchback up` adopts them." : nil)]
+            return [
+                Finding(check: "stack", verdict: .fine, message: "not running" + pods, fix: report.shims > 0 ? "`switchback up` adopts them." : nil)
+            ]
         case "abandoned":
             return [
                 Finding(
-                    check: "stack", verdict: .failed, message: "its supervisor is gone; \(report.servers.map(\.name).joined(separator: ", ")) still run",
+                    check: "stack", verdict: .failed,
+                    message: "its supervisor is gone; \(report.servers.map(\.name).joined(separator: ", ")) still run",
                     fix: "`switchback up` takes over.")
             ]
         default:

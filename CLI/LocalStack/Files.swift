@@ -18,7 +18,8 @@ enum Files {
             }
         }
         guard isDirectory(path) else {
-            throw StackError(.notWritable, "\(path) exists and is not a directory.", fix: "Move it away, or set SWITCHBACK_HOME to another directory.")
+            throw StackError(
+                .notWritable, "\(path) exists and is not a directory.", fix: "Move it away, or set SWITCHBACK_HOME to another directory.")
         }
         var info = stat()
         let old = stat(path, &info) == 0 ? info.st_mode & 0o7777 : 0o700

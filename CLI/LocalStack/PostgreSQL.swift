@@ -17,7 +17,9 @@ enum PostgreSQL {
     ///
     /// PostgreSQL refuses to run as root. When we are root it runs as the user `postgres`, which cannot reach a
     /// directory below, say, /root; then the data go to /var/lib/switchback.
-    static func choosePlace(home: StackHome, id: String, user: SystemUser?, environment: [String: String]) throws(StackError) -> (root: String, socket: String) {
+    static func choosePlace(home: StackHome, id: String, user: SystemUser?, environment: [String: String]) throws(StackError) -> (
+        root: String, socket: String
+    ) {
         var root = home.path + "/postgres"
         if let user, !user.canReach(home.path) {
             root = "/var/lib/switchback/\(id)"

@@ -31,7 +31,8 @@ public struct Programs: Sendable {
             let directory = Files.isDirectory(named) ? named : String(named[..<(named.lastIndex(of: "/") ?? named.startIndex)])
             guard hasPostgres(directory) else {
                 throw StackError(
-                    .missingProgram, "SWITCHBACK_POSTGRES names \(named), where postgres and initdb are not.", fix: "Correct or unset SWITCHBACK_POSTGRES.")
+                    .missingProgram, "SWITCHBACK_POSTGRES names \(named), where postgres and initdb are not.",
+                    fix: "Correct or unset SWITCHBACK_POSTGRES.")
             }
             return directory
         }

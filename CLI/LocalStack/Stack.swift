@@ -116,7 +116,9 @@ public struct Stack: Sendable {
         while true {
             if let lock = try Lock.take(home.runDirectory + "/operation.lock") { return lock }
             if Clock.now() > deadline {
-                throw StackError(.busy, "Another `switchback up` or `down` has been at work in \(home.path) for two minutes.", fix: "See `ps`, and end it if it hangs.")
+                throw StackError(
+                    .busy, "Another `switchback up` or `down` has been at work in \(home.path) for two minutes.",
+                    fix: "See `ps`, and end it if it hangs.")
             }
             Clock.pause(0.1)
         }
@@ -150,7 +152,8 @@ public struct Stack: Sendable {
         }
         for (service, count) in options.scale {
             guard StackSettings.services.contains(service), service != "runner", service != "api", (1...16).contains(count) else {
-                throw StackError(.badSettings, "--scale \(service)=\(count) is not possible.", fix: "relay, recorder and registry can have 1 to 16 instances.")
+                throw StackError(
+                    .badSettings, "--scale \(service)=\(count) is not possible.", fix: "relay, recorder and registry can have 1 to 16 instances.")
             }
             settings.scale[service] = count
         }
@@ -169,7 +172,9 @@ public struct Stack: Sendable {
             guard Ports.isFree(settings.natsPort) else {
                 throw StackError(
                     .portTaken, "Port \(settings.natsPort), where this stack's NATS server listens, is taken by another program.",
-                    fix: "Find it with `ss -ltnp 'sport = :\(settings.natsPort)'` and end it. When no pod of this stack runs, \"natsPort\": 0 in \(home.settingsFile) makes `up` choose another.")
+                    fix:
+                        "Find it with `ss -ltnp 'sport = :\(settings.natsPort)'` and end it. When no pod of this stack runs, \"natsPort\": 0 in \(home.settingsFile) makes `up` choose another."
+                )
             }
             taken.insert(settings.natsPort)
         } else {
@@ -246,7 +251,8 @@ public struct Stack: Sendable {
         let lines = Files.tail(server.log, lines: 8)
         return StackError(
             .startFailed, "\(server.name) \(what).",
-            fix: (lines.isEmpty ? "It said nothing." : "It last said:\n" + lines.map { "  " + $0 }.joined(separator: "\n")) + "\nIts log: \(server.log)")
+            fix: (lines.isEmpty ? "It said nothing." : "It last said:\n" + lines.map { "  " + $0 }.joined(separator: "\n"))
+                + "\nIts log: \(server.log)")
     }
 
     // MARK: - Down

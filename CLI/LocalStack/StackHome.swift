@@ -29,7 +29,8 @@ public struct StackHome: Sendable, Equatable {
         if !home.isEmpty && directoryExists(usual) { return StackHome(path: usual) }
         if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") { return StackHome(path: data + "/switchback") }
         guard !home.isEmpty else {
-            throw StackError(.badSettings, "Neither HOME nor SWITCHBACK_HOME is set.", fix: "Set SWITCHBACK_HOME to a directory for the stack's data.")
+            throw StackError(
+                .badSettings, "Neither HOME nor SWITCHBACK_HOME is set.", fix: "Set SWITCHBACK_HOME to a directory for the stack's data.")
         }
         return StackHome(path: usual)
     }
@@ -71,7 +72,8 @@ public struct StackHome: Sendable, Equatable {
         }
         if let free = Files.freeBytes(path), free < Self.leastFreeBytes {
             throw StackError(
-                .noSpace, "Only \(free / 1_048_576) MB are free on the disk of \(path); the stack needs \(Self.leastFreeBytes / 1_048_576) MB to start.",
+                .noSpace,
+                "Only \(free / 1_048_576) MB are free on the disk of \(path); the stack needs \(Self.leastFreeBytes / 1_048_576) MB to start.",
                 fix: "Free some space, or set SWITCHBACK_HOME to a directory on a larger disk.")
         }
     }

@@ -40,7 +40,9 @@ final class Supervisor {
         servers = specs.map { spec in
             Running(
                 spec: spec,
-                state: ServerState(name: spec.name, state: .pending, process: nil, since: now, restarts: 0, lastEnd: nil, lastEndAt: nil, detail: nil, log: spec.log))
+                state: ServerState(
+                    name: spec.name, state: .pending, process: nil, since: now, restarts: 0, lastEnd: nil, lastEndAt: nil, detail: nil, log: spec.log)
+            )
         }
         state = StackState(supervisor: ProcessTable.current, phase: .starting, startedAt: now, servers: servers.map(\.state))
     }
@@ -300,6 +302,7 @@ enum Timestamp {
         func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
         let milliseconds = Int(microseconds % 1_000_000) / 1000
         let fraction = String(repeating: "0", count: 3 - String(milliseconds).count) + String(milliseconds)
-        return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)).\(fraction)Z"
+        return
+            "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)).\(fraction)Z"
     }
 }

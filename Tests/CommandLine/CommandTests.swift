@@ -28,7 +28,8 @@ final class Command {
     func run(_ arguments: String..., input: String? = nil) throws -> (code: Int32, output: String, error: String) {
         let errors = directory.path + "/stderr"
         let result = try Spawn.run(
-            "/bin/sh", ["-c", "exec \"$0\" \"$@\" 2>\(errors)", Self.program] + arguments, environment: environment, directory: directory.path, input: input,
+            "/bin/sh", ["-c", "exec \"$0\" \"$@\" 2>\(errors)", Self.program] + arguments, environment: environment, directory: directory.path,
+            input: input,
             seconds: 120)
         guard case .exited(let code) = result.end else { throw StackError(.system, "switchback \(arguments) ended by \(result.end)") }
         return (code, result.output, Files.read(errors) ?? "")

@@ -7,10 +7,12 @@ import ViewProtocol
 
 @Suite("Leaving a pod with ctrl-b d")
 struct DetachFilterTests {
-    @Test("ctrl-b d leaves, ctrl-b ctrl-b sends one, others pass", arguments: [
-        ("abc", DetachFilter.Result.keys(Array("abc".utf8))), ("\u{2}d", .detach([])), ("x\u{2}dy", .detach(Array("x".utf8))),
-        ("\u{2}\u{2}", .keys([2])), ("\u{2}x", .keys([2, 120])), ("\u{2}\u{2}d", .keys([2, 100])), ("\u{2}", .keys([])),
-    ])
+    @Test(
+        "ctrl-b d leaves, ctrl-b ctrl-b sends one, others pass",
+        arguments: [
+            ("abc", DetachFilter.Result.keys(Array("abc".utf8))), ("\u{2}d", .detach([])), ("x\u{2}dy", .detach(Array("x".utf8))),
+            ("\u{2}\u{2}", .keys([2])), ("\u{2}x", .keys([2, 120])), ("\u{2}\u{2}d", .keys([2, 100])), ("\u{2}", .keys([])),
+        ])
     func whole(typed: String, result: DetachFilter.Result) {
         var filter = DetachFilter()
         #expect(filter.filter(typed.utf8) == result)
@@ -29,11 +31,14 @@ struct DetachFilterTests {
 
 @Suite("Keys of a raw terminal")
 struct KeyParserTests {
-    @Test("Arrows, controls and characters", arguments: [
-        ("\u{1b}[D", [Key.left]), ("\u{1b}OC", [.right]), ("\u{1b}[1;2D", [.shiftLeft]), ("\u{1b}[5~", [.pageUp]), ("q", [.character("q")]),
-        ("\u{1b}", [.escape]), ("\u{3}", [.interrupt]), ("\r", [.enter]), ("\u{7f}", [.backspace]), ("\u{1b}[Dq\u{1b}[C", [.left, .character("q"), .right]),
-        ("\u{1b}[200~", []), ("\u{1b}[", []), ("\u{1b}[99", []),
-    ])
+    @Test(
+        "Arrows, controls and characters",
+        arguments: [
+            ("\u{1b}[D", [Key.left]), ("\u{1b}OC", [.right]), ("\u{1b}[1;2D", [.shiftLeft]), ("\u{1b}[5~", [.pageUp]), ("q", [.character("q")]),
+            ("\u{1b}", [.escape]), ("\u{3}", [.interrupt]), ("\r", [.enter]), ("\u{7f}", [.backspace]),
+            ("\u{1b}[Dq\u{1b}[C", [.left, .character("q"), .right]),
+            ("\u{1b}[200~", []), ("\u{1b}[", []), ("\u{1b}[99", []),
+        ])
     func parse(typed: String, keys: [Key]) {
         #expect(KeyParser.keys(in: Array(typed.utf8)) == keys)
     }
@@ -49,7 +54,8 @@ struct ReplayStateTests {
     private func state(_ mode: ViewMessage.Position.Mode, at seconds: Int, live: Bool = true, last: Int = 600) -> ReplayState {
         var state = ReplayState(name: "fix", secondsEast: 0)
         _ = state.receive(
-            .position(.init(mode: mode, seq: 5, time: at(seconds), rate: mode == .playing ? 1 : nil, first: start, last: at(last), live: live)), now: now)
+            .position(.init(mode: mode, seq: 5, time: at(seconds), rate: mode == .playing ? 1 : nil, first: start, last: at(last), live: live)),
+            now: now)
         return state
     }
 
@@ -103,9 +109,11 @@ struct ReplayStateTests {
         #expect(state.statusLine(columns: 80, now: now).contains("no input or marker"))
     }
 
-    @Test("g takes a time in all its forms; nonsense is said and changes nothing", arguments: [
-        ("+90s", 90), ("10:03:00", 180), ("-1h58m", 120), ("2026-11-21T10:00:07Z", 7),
-    ])
+    @Test(
+        "g takes a time in all its forms; nonsense is said and changes nothing",
+        arguments: [
+            ("+90s", 90), ("10:03:00", 180), ("-1h58m", 120), ("2026-11-21T10:00:07Z", 7),
+        ])
     func goTo(text: String, second: Int) {
         var state = state(.paused, at: 300)
         _ = state.press(.character("g"), now: now)

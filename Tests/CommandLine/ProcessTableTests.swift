@@ -73,7 +73,9 @@ struct ProcessTableTests {
 extension StackSettings {
     static var sample: StackSettings {
         StackSettings(
-            id: StackSettings.secret(bytes: 4), apiHost: "127.0.0.1", apiPort: 7420, natsPort: 4333, healthPorts: [:], natsPassword: "n", tapPassword: "t",
-            databasePassword: "d", adminToken: "a", postgresRoot: "/tmp/none/postgres", socketDirectory: "/tmp/none/postgres/socket", scale: ["relay": 2])
+            id: StackSettings.secret(bytes: 4), apiHost: "127.0.0.1", apiPort: 7420, natsPort: 4333, healthPorts: [:], natsPassword: "n",
+            tapPassword: "t",
+            databasePassword: "d", adminToken: "a", postgresRoot: "/tmp/none/postgres", socketDirectory: "/tmp/none/postgres/socket",
+            scale: ["relay": 2])
     }
 }

@@ -9,7 +9,8 @@ final class TemporaryDirectory {
 
     init() {
         path = "/tmp/switchback-test-\(StackSettings.secret(bytes: 6))"
-        mkdir(path, 0o700)
+        // PostgreSQL, as its own user, must get through to what is below.
+        mkdir(path, 0o711)
     }
 
     deinit { _ = try? Spawn.run("/bin/rm", ["-rf", path], environment: [:]) }
@@ -158,7 +159,8 @@ struct LogAndLockTests {
         let port = try Ports.free()
         #expect(Ports.isFree(port))
         let listener = try Spawn.start(
-            "/usr/bin/python3", ["-c", "import socket,time\ns=socket.socket();s.bind(('127.0.0.1',\(port)));s.listen();time.sleep(60)"], environment: [:],
+            "/usr/bin/python3", ["-c", "import socket,time\ns=socket.socket();s.bind(('127.0.0.1',\(port)));s.listen();time.sleep(60)"],
+            environment: [:],
             group: .group)
         defer {
             kill(listener, SIGKILL)
@@ -175,9 +177,12 @@ struct LogAndLockTests {
 
 @Suite("Programs of others")
 struct ProgramTests {
-    @Test("A version is found in what programs print", arguments: [
-        ("nats-server: v2.9.10", "2.9.10"), ("nats-server: v2.11.0-RC.1", "2.11.0"), ("postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)", "15.20"),
-    ])
+    @Test(
+        "A version is found in what programs print",
+        arguments: [
+            ("nats-server: v2.9.10", "2.9.10"), ("nats-server: v2.11.0-RC.1", "2.11.0"),
+            ("postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)", "15.20"),
+        ])
     func versions(text: String, version: String) {
         #expect(NatsServer.versionNumber(in: text) == version)
     }

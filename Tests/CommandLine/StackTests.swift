@@ -179,7 +179,8 @@ struct StackTests {
         let port = try Ports.free()
         func listen() throws -> pid_t {
             let pid = try Spawn.start(
-                "/usr/bin/python3", ["-c", "import socket,time\ns=socket.socket();s.bind(('127.0.0.1',\(port)));s.listen();time.sleep(100)"], environment: [:],
+                "/usr/bin/python3", ["-c", "import socket,time\ns=socket.socket();s.bind(('127.0.0.1',\(port)));s.listen();time.sleep(100)"],
+                environment: [:],
                 group: .group)
             let deadline = Clock.now() + 10
             while Ports.isFree(port) && Clock.now() < deadline { Clock.pause(0.01) }

@@ -59,7 +59,10 @@ struct PodStateTests {
 
     @Test("A fact that comes twice changes nothing the second time")
     func twice() {
-        let facts: [PodFact] = [.control(start, seq: 1), .control(.resize(columns: 50, rows: 20, author: nil), seq: 3), .control(.exit(.code(2)), seq: 8), .recordComplete]
+        let facts: [PodFact] = [
+            .control(start, seq: 1), .control(.resize(columns: 50, rows: 20, author: nil), seq: 3), .control(.exit(.code(2)), seq: 8),
+            .recordComplete,
+        ]
         var state = fresh
         for fact in facts {
             state = state.learning(fact, at: at(1)).last?.state ?? state
@@ -137,7 +140,8 @@ struct RunnerChoiceTests {
 
     @Test("The least loaded runner that is online is chosen; equal ones by name")
     func leastLoaded() throws {
-        #expect(try RunnerChoice.choose(wanted: nil, among: [runner("a", pods: 3), runner("b", pods: 1), runner("c", pods: 0, online: false)]) == "b")
+        #expect(
+            try RunnerChoice.choose(wanted: nil, among: [runner("a", pods: 3), runner("b", pods: 1), runner("c", pods: 0, online: false)]) == "b")
         #expect(try RunnerChoice.choose(wanted: nil, among: [runner("b", pods: 1), runner("a", pods: 1)]) == "a")
     }
 

@@ -438,7 +438,9 @@ struct RegistryServerTests {
     func badRequests() async throws {
         let it = try await Surroundings.start()
         try await it.addRunner()
-        for spec in [PodSpec(command: []), PodSpec(name: "a b", command: ["x"]), PodSpec(command: ["x"], columns: 0), PodSpec(command: ["x"], rows: 9999)] {
+        for spec in [
+            PodSpec(command: []), PodSpec(name: "a b", command: ["x"]), PodSpec(command: ["x"], columns: 0), PodSpec(command: ["x"], rows: 9999),
+        ] {
             let error = await #expect(throws: ErrorBody.self) { try await it.client.create(CreatePod(spec: spec, author: .alice)) }
             #expect(error?.code == .badRequest)
         }

@@ -6,7 +6,8 @@ internal import FoundationEssentials
 
 struct Events: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what happens, as it happens.", discussion: "With --after also what happened since an event that was shown before. With --json one event a line.")
+        abstract: "Show what happens, as it happens.",
+        discussion: "With --after also what happened since an event that was shown before. With --json one event a line.")
 
     @OptionGroup var output: JSONOption
 

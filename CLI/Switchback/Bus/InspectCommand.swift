@@ -9,7 +9,8 @@ struct InspectCommand: ParsableCommand {
     struct VT: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "The terminal engine.",
-            discussion: #"Lines: {"feed_b64":"…"} {"resize":[100,30]} {"reset":true} {"dump":true} {"dump":"cells"} {"snapshot":true} {"restore_b64":"…"}"#)
+            discussion:
+                #"Lines: {"feed_b64":"…"} {"resize":[100,30]} {"reset":true} {"dump":true} {"dump":"cells"} {"snapshot":true} {"restore_b64":"…"}"#)
 
         @Option(help: "Columns.") var cols: Int = 80
         @Option(help: "Rows.") var rows: Int = 24
@@ -29,13 +30,16 @@ struct InspectCommand: ParsableCommand {
 
 struct Completions: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print a completion script for bash, zsh or fish.", discussion: "For bash:  switchback completions bash > ~/.local/share/bash-completion/completions/switchback")
+        abstract: "Print a completion script for bash, zsh or fish.",
+        discussion: "For bash:  switchback completions bash > ~/.local/share/bash-completion/completions/switchback")
 
     @Argument(help: "bash, zsh or fish.")
     var shell: String
 
     func run() throws {
-        guard let shell = CompletionShell(rawValue: shell) else { throw Failure(.usage, "usage", "There are completions for bash, zsh and fish, not for \"\(shell)\".") }
+        guard let shell = CompletionShell(rawValue: shell) else {
+            throw Failure(.usage, "usage", "There are completions for bash, zsh and fish, not for \"\(shell)\".")
+        }
         Out.print(Switchback.completionScript(for: shell))
     }
 }

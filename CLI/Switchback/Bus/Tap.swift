@@ -79,7 +79,8 @@ struct Tap: AsyncParsableCommand {
             let isText = String(validating: payload, as: UTF8.self)
             return Out.printJSON(
                 Shown(
-                    subject: message.subject, time: header[Headers.time].flatMap { Int64($0) }.map { Timestamp(microseconds: $0) }, reply: message.reply,
+                    subject: message.subject, time: header[Headers.time].flatMap { Int64($0) }.map { Timestamp(microseconds: $0) },
+                    reply: message.reply,
                     headers: header.isEmpty ? nil : header, bytes: payload.count, text: isText,
                     payloadB64: isText == nil ? Data(payload).base64EncodedString() : nil))
         }
@@ -98,7 +99,9 @@ struct Tap: AsyncParsableCommand {
 enum Readable {
     /// Control characters as `␛`, `⏎`, `\x07`; what is not text as its size.
     static func text(_ bytes: [UInt8], limit: Int = 400) -> String {
-        guard let text = String(validating: bytes.prefix(limit), as: UTF8.self) ?? cutCharacter(bytes.prefix(limit)) else { return "(\(bytes.count) bytes)" }
+        guard let text = String(validating: bytes.prefix(limit), as: UTF8.self) ?? cutCharacter(bytes.prefix(limit)) else {
+            return "(\(bytes.count) bytes)"
+        }
         var result = ""
         for scalar in text.unicodeScalars {
             switch scalar.value {

@@ -76,7 +76,9 @@ final class Attachment: Sendable {
     func run() async throws {
         let console = ConsoleTerminal.shared
         guard Out.isTerminal(1), console.takeOver(goodbye: ConsoleBytes.reset + Array("\u{1b}[999;1H\r\n".utf8)) else {
-            throw Failure(.usage, "no_terminal", "attach needs a terminal on standard input and output.", fix: "`switchback screen` and `switchback send` do not.")
+            throw Failure(
+                .usage, "no_terminal", "attach needs a terminal on standard input and output.",
+                fix: "`switchback screen` and `switchback send` do not.")
         }
         defer { console.giveBack() }
         let connecting = Task { await self.stayConnected() }
@@ -111,7 +113,8 @@ final class Attachment: Sendable {
             let (closes, close) = AsyncStream.makeStream(of: (Int, String).self)
             do {
                 let size = isReadOnly ? nil : ConsoleTerminal.size()
-                let socket = try await backend.api.terminal(pod.pod.text, mode: .raw, columns: size?.columns, rows: size?.rows) { [weak self] message in
+                let socket = try await backend.api.terminal(pod.pod.text, mode: .raw, columns: size?.columns, rows: size?.rows) {
+                    [weak self] message in
                     if case .closed(let code, let reason) = message {
                         close.yield((code, reason))
                         close.finish()
@@ -131,7 +134,7 @@ final class Attachment: Sendable {
                 for await (code, reason) in closes {
                     if CloseCode.isFinal(code) { end.yield(.refused(reason)) }
                 }
-            } catch where isFirst {
+            } catch  where isFirst {
                 end.yield(.refused(error.message))
                 return
             } catch {}
@@ -152,7 +155,8 @@ final class Attachment: Sendable {
                 return fields.isFirstScreen
             }
             // A screen that is rebuilt would also erase what this terminal showed before.
-            Out.write(isFirst || bytes.count > 64 && bytes.starts(with: [0x1b, 0x5b, 0x21, 0x70]) ? ConsoleBytes.keepingScrollback(bytes) : bytes, to: 1)
+            Out.write(
+                isFirst || bytes.count > 64 && bytes.starts(with: [0x1b, 0x5b, 0x21, 0x70]) ? ConsoleBytes.keepingScrollback(bytes) : bytes, to: 1)
         case .text(let text):
             guard let notice = try? JSON.decode(ViewNotice.self, from: text.utf8) else { return }
             if let exit = notice.exit { end.yield(.exited(exit)) }

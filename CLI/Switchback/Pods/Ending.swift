@@ -17,7 +17,9 @@ struct Stop: AsyncParsableCommand {
     var grace: String = "5s"
 
     func run() async throws {
-        guard let duration = parseDuration(grace) else { throw Failure(.usage, "bad_time", "\"\(grace)\" is not a length of time; give 5s, 500ms, 1m.") }
+        guard let duration = parseDuration(grace) else {
+            throw Failure(.usage, "bad_time", "\"\(grace)\" is not a length of time; give 5s, 500ms, 1m.")
+        }
         let backend = try Backend.locate()
         // All are looked up before the first is stopped: a typing error stops nothing.
         var found: [Pod] = []

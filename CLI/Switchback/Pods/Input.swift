@@ -37,7 +37,9 @@ struct Send: AsyncParsableCommand {
     func run() async throws {
         let keys = try key.map { try KeyNames.bytes($0) } ?? []
         let typed = text == "-" ? String(decoding: readAll(), as: UTF8.self) : text ?? ""
-        guard !typed.isEmpty || submit || !keys.isEmpty else { throw Failure(.usage, "usage", "There is nothing to type: give TEXT, --submit or --key.") }
+        guard !typed.isEmpty || submit || !keys.isEmpty else {
+            throw Failure(.usage, "usage", "There is nothing to type: give TEXT, --submit or --key.")
+        }
         if !keys.isEmpty && (submit || paste) { throw Failure(.usage, "usage", "--key cannot be used with --submit or --paste.") }
         let backend = try Backend.locate()
         let pod = try await backend.api.pod(target.pod)
@@ -74,7 +76,9 @@ enum KeyNames {
             } else if name.hasPrefix("ctrl-"), name.utf8.count == 6, let letter = name.utf8.last, (0x61...0x7a).contains(letter) {
                 result.append(letter & 0x1f)
             } else {
-                throw Failure(.usage, "usage", "\"\(part)\" is not a key's name; use enter, tab, esc, up, down, left, right, home, end, pgup, pgdn, f1…f12, ctrl-a…ctrl-z.")
+                throw Failure(
+                    .usage, "usage",
+                    "\"\(part)\" is not a key's name; use enter, tab, esc, up, down, left, right, home, end, pgup, pgdn, f1…f12, ctrl-a…ctrl-z.")
             }
         }
         return result

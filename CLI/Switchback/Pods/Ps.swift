@@ -48,7 +48,9 @@ struct Ps: AsyncParsableCommand {
         let style = Style.forOutput
         let now = at ?? .now()
         if pods.isEmpty {
-            Out.print(all || at != nil ? "There is no pod." : "No pod runs. Start one: switchback run --name hello -- bash    (ended ones: switchback ps --all)")
+            Out.print(
+                all || at != nil
+                    ? "There is no pod." : "No pod runs. Start one: switchback run --name hello -- bash    (ended ones: switchback ps --all)")
             return
         }
         var table = Table(["NAME", "POD", "STATE", "STATUS", "RUNNER", "AGE", "SIZE", "COMMAND"])
@@ -86,7 +88,9 @@ struct Ps: AsyncParsableCommand {
     /// Clocks that differ shift what is shown beside each other.
     private func warn(_ runner: Runner) {
         let style = Style.forOutput
-        if runner.state != "online" { Out.print(style.yellow("The runner \(runner.runner) is offline; its last beat came \(Say.age(since: runner.lastBeat)) ago.")) }
+        if runner.state != "online" {
+            Out.print(style.yellow("The runner \(runner.runner) is offline; its last beat came \(Say.age(since: runner.lastBeat)) ago."))
+        }
         let milliseconds = runner.clockOffset / 1000
         if abs(milliseconds) > 50 {
             Out.print(style.yellow("The clock of the runner \(runner.runner) is \(abs(milliseconds)) ms \(milliseconds > 0 ? "ahead" : "behind")."))

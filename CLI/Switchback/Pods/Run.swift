@@ -56,7 +56,9 @@ struct Run: AsyncParsableCommand {
         spec.env = try variables()
         spec.worktree = try worktree.map { try repository($0, backend) }
         if let onFull {
-            guard let choice = PodSpec.OnFull(rawValue: onFull) else { throw Failure(.usage, "usage", "--on-full is hold or drop, not \"\(onFull)\".") }
+            guard let choice = PodSpec.OnFull(rawValue: onFull) else {
+                throw Failure(.usage, "usage", "--on-full is hold or drop, not \"\(onFull)\".")
+            }
             spec.onFull = choice
         }
         if let size {

@@ -6,7 +6,8 @@ internal import Contract
 struct Screen: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print a pod's screen, now or as it was.",
-        discussion: "--format ansi gives bytes that rebuild it in colour, json cells, cursor and title. In a terminal ansi is shown as rows in colour.")
+        discussion:
+            "--format ansi gives bytes that rebuild it in colour, json cells, cursor and title. In a terminal ansi is shown as rows in colour.")
 
     @OptionGroup var output: JSONOption
     @OptionGroup var target: PodArgument

@@ -50,7 +50,8 @@ struct Export: AsyncParsableCommand {
             }
         } catch {
             if isFile { unlink(part) }
-            throw error is Failure || error is ErrorBody ? error : Failure(.error, "unavailable", "The recording broke off after \(bytes) bytes: \(error)")
+            throw error is Failure || error is ErrorBody
+                ? error : Failure(.error, "unavailable", "The recording broke off after \(bytes) bytes: \(error)")
         }
         guard isFile else { return }
         close(file)
@@ -90,7 +91,9 @@ struct Import: AsyncParsableCommand {
         let descriptor = file == "-" ? 0 : open(file, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Failure(.error, "not_found", "Cannot read \(file): \(String(cString: strerror(errno))).") }
         var info = stat()
-        guard fstat(descriptor, &info) == 0, (info.st_mode & S_IFMT) != S_IFDIR else { throw Failure(.error, "bad_request", "\(file) is a directory.") }
+        guard fstat(descriptor, &info) == 0, (info.st_mode & S_IFMT) != S_IFDIR else {
+            throw Failure(.error, "bad_request", "\(file) is a directory.")
+        }
         var pod = try await backend.api.importRecording(
             FilePieces(file: descriptor), name: name ?? madeName, idempotencyKey: UUID().uuidString)
         // What is printed here can be looked at at once: the record is waited for, within reason.

@@ -65,7 +65,9 @@ final class Scrubber: Sendable {
     func run() async throws {
         let console = ConsoleTerminal.shared
         guard Out.isTerminal(1), console.takeOver(goodbye: ConsoleBytes.leaveAlternate) else {
-            throw Failure(.usage, "no_terminal", "replay needs a terminal on standard input and output.", fix: "`switchback screen POD --at TIME` prints one moment, `switchback export` all of it.")
+            throw Failure(
+                .usage, "no_terminal", "replay needs a terminal on standard input and output.",
+                fix: "`switchback screen POD --at TIME` prints one moment, `switchback export` all of it.")
         }
         defer { console.giveBack() }
         Out.write(ConsoleBytes.enterAlternate, to: 1)
@@ -112,7 +114,7 @@ final class Scrubber: Sendable {
                 isFirst = false
                 pause = .milliseconds(100)
                 for await (code, reason) in closes where CloseCode.isFinal(code) { end.yield(reason) }
-            } catch where isFirst {
+            } catch  where isFirst {
                 end.yield(error.message)
                 return
             } catch {}

@@ -42,7 +42,9 @@ struct Up: ParsableCommand {
         var result: [String: Int] = [:]
         for text in scale {
             let parts = text.split(separator: "=")
-            guard parts.count == 2, let count = Int(parts[1]) else { throw ValidationError("--scale wants service=number, for example relay=2, not \"\(text)\"") }
+            guard parts.count == 2, let count = Int(parts[1]) else {
+                throw ValidationError("--scale wants service=number, for example relay=2, not \"\(text)\"")
+            }
             result[String(parts[0])] = count
         }
         return result
@@ -60,7 +62,8 @@ struct Up: ParsableCommand {
             if output.json { return }
             let isGood = progress.message == "ready" || progress.message == "database made"
             Out.print(
-                "  \(isGood ? style.green("✓") : style.yellow("…")) \(pad(progress.subject, 10)) \(progress.message) \(style.dim("(" + Say.seconds(progress.seconds) + ")"))")
+                "  \(isGood ? style.green("✓") : style.yellow("…")) \(pad(progress.subject, 10)) \(progress.message) \(style.dim("(" + Say.seconds(progress.seconds) + ")"))"
+            )
         }
         if output.json {
             struct Answer: Encodable { var address, link, home: String; var wasUp: Bool }

@@ -30,7 +30,9 @@ final class Followers: Sendable {
 
     func open(on bus: BusConnection) async throws {
         let logger = logger
-        func follow(_ stream: String, _ filter: String, _ durable: String, _ take: @escaping @Sendable (inout Waiting, StreamMessage) -> Void) async throws {
+        func follow(_ stream: String, _ filter: String, _ durable: String, _ take: @escaping @Sendable (inout Waiting, StreamMessage) -> Void)
+            async throws
+        {
             let consumer = try await PullConsumer.start(
                 bus,
                 .init(

@@ -55,7 +55,8 @@ public final class RegistryServer: Sendable {
     }
 
     /// Marks runners whose beats are missing. After a time in which beats could not reach us, runners first get the chance to beat.
-    private static func watch(_ store: RegistryStore, _ bus: BusConnection, _ sender: EventSender, _ logger: Logger, _ instance: String
+    private static func watch(
+        _ store: RegistryStore, _ bus: BusConnection, _ sender: EventSender, _ logger: Logger, _ instance: String
     ) -> Task<Void, Never> {
         Task {
             let grace = Duration.microseconds(RegistryStore.offlineAfterMicroseconds + 1_000_000)

@@ -17,7 +17,8 @@ extension RegistryStore {
         try await pool.withConnection { connection in
             let exact = try Self.rows(
                 connection, at: at, condition: "p.pod = $1 OR p.name = $1",
-                order: "(p.pod = $1) DESC, \(at == nil ? "p.is_live" : "(v.state->>'lifecycle') IN ('starting', 'running')") DESC, p.created DESC LIMIT 1",
+                order:
+                    "(p.pod = $1) DESC, \(at == nil ? "p.is_live" : "(v.state->>'lifecycle') IN ('starting', 'running')") DESC, p.created DESC LIMIT 1",
                 parameters: [.text(ref)])
             if let pod = exact.first { return .one(pod) }
             guard ref.first == "p", ref.utf8.count >= 2, ref.utf8.count < 13,
@@ -115,7 +116,8 @@ extension RegistryStore {
                 }
             }
             let statuses = try connection.query(
-                "SELECT lower(valid) AS since, upper(valid) AS until, status, reason FROM registry.statuses WHERE pod = $1 ORDER BY lower(valid)", pod.text)
+                "SELECT lower(valid) AS since, upper(valid) AS until, status, reason FROM registry.statuses WHERE pod = $1 ORDER BY lower(valid)",
+                pod.text)
             for row in statuses {
                 entries.append(
                     .init(

@@ -116,7 +116,8 @@ struct RegistryStore: Sendable {
                 "UPDATE registry.pod_states SET state = $2::jsonb WHERE pod = $1 AND upper_inf(valid)", pod.text, text)
         } else {
             try connection.query(
-                "UPDATE registry.pod_states SET valid = tstzrange(lower(valid), $2) WHERE pod = $1 AND upper_inf(valid)", pod.text, from.databaseValue)
+                "UPDATE registry.pod_states SET valid = tstzrange(lower(valid), $2) WHERE pod = $1 AND upper_inf(valid)", pod.text, from.databaseValue
+            )
             try connection.query(
                 "INSERT INTO registry.pod_states (pod, valid, state) VALUES ($1, tstzrange($2, NULL), $3::jsonb)", pod.text, from.databaseValue, text)
         }
@@ -188,7 +189,9 @@ struct RegistryStore: Sendable {
     // MARK: - Rows
 
     /// The columns that `pod(_:)` reads, as of now or (`states`) of a joined state.
-    static func select(extra: String? = nil, state: String = "p.state", from: String = "registry.pods p", status: String = "upper_inf(s.valid)") -> String {
+    static func select(extra: String? = nil, state: String = "p.state", from: String = "registry.pods p", status: String = "upper_inf(s.valid)")
+        -> String
+    {
         """
         SELECT p.pod, p.name, p.spec, p.created, p.imported, p.resumed_from, \(state) AS state, s.status, s.reason AS status_reason,
             lower(s.valid) AS status_since, s.seq AS status_seq, s.evidence\(extra.map { ", " + $0 } ?? "")
