@@ -154,7 +154,7 @@ let package = Package(
         tests("Relay", ["RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),
         tests("API", ["APIServer", "APIClient", "Asciicast", "ServiceKit", nioCore, nioWebSocket, "RelayServer", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),
         tests("CommandLine", ["Console", "LocalStack", "Inspect", "Contract", "Terminal", "TestSupport", "ViewProtocol"]),
-        tests("EndToEnd", ["APIClient", "Compression", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
+        tests("EndToEnd", ["APIClient", "ViewProtocol", "Compression", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
     ]
         + service(
             "Recorder", folder: "recorder",
