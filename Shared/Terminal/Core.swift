@@ -269,9 +269,30 @@ struct Core: ~Copyable {
             guard cell.isEmpty || cell.isSpacer || (cell.isNarrow && !cell.isCluster && cell.scalar == 0x20) else { break }
             end -= 1
         }
-        var text = String.UnicodeScalarView()
-        for index in 0..<end { appendText(Cell(raw: cells[index]), to: &text) }
-        return String(text)
+        // Nearly every line is ASCII, and who indexes a flood of output asks for every line.
+        var seen: UInt64 = 0
+        for index in 0..<end { seen |= cells[index] }
+        if seen & Cell.contentMask & ~Cell.protectedBit < 0x80 {
+            return String(unsafeUninitializedCapacity: end) { bytes in
+                for index in 0..<end {
+                    let byte = UInt8(truncatingIfNeeded: cells[index] & 0x7F)
+                    bytes[index] = byte == 0 ? 0x20 : byte
+                }
+                return end
+            }
+        }
+        var writer = ByteWriter()
+        writer.bytes.reserveCapacity(end * 3)
+        for index in 0..<end {
+            let cell = Cell(raw: cells[index])
+            if cell.isTail { continue }
+            if cell.isCluster {
+                for scalar in clusters[Int(cell.scalar)] { writer.utf8(Unicode.Scalar(scalar)?.value ?? 0xFFFD) }
+            } else {
+                writer.utf8(cell.scalar == 0 ? 0x20 : Unicode.Scalar(cell.scalar)?.value ?? 0xFFFD)
+            }
+        }
+        return String(decoding: writer.bytes, as: UTF8.self)
     }
 
     func rowText(_ row: Int) -> String {

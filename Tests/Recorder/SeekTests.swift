@@ -1,12 +1,11 @@
 import Contract
-import Database
 import Foundation
 import RecorderClient
 import Terminal
 import TestSupport
 import Testing
 
-private let casesFolder = ProcessInfo.processInfo.environment["SWITCHBACK_CASES"]
+private let casesFolder = ProcessInfo.processInfo.environment["SWITCHBACK_CASES"].flatMap { $0.isEmpty ? nil : $0 }
 
 @Suite("Seeking and playing")
 struct SeekTests {
@@ -69,13 +68,6 @@ struct SeekTests {
             let verified = try await harness.client.verify(script.pod)
             #expect(verified.ok, "\(file): \(verified)")
             let usage = try await harness.client.usage(script.pod)
-            let pool = DatabasePool(DatabaseConfiguration(address: harness.databaseURL, connections: 1), logger: quiet)
-            defer { pool.close() }
-            let parts = try await pool.withReader { connection in
-                let row = try connection.query("SELECT sum(length(content)), sum(length(pages)), sum(length(signature)), sum(length(summary)) FROM recorder.segments WHERE pod = $1", script.pod.text)[0]
-                return try (0..<4).map { try row.decode($0, as: Int.self) }
-            }
-            print("content, pages, signatures, summaries: \(parts)")
             print("\(file): \(usage.outputBytes) bytes in \(usage.storedBytes), 1/\(usage.outputBytes / max(1, usage.storedBytes)), \(usage.segments) segments, \(verified.frames) frames")
         }
     }

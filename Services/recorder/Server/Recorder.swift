@@ -94,7 +94,11 @@ public final class Recorder: Sendable {
 
     private func begin(_ options: Options, _ micro: Microservice) async throws {
         feed.start(service)
-        let subscriptions = try RecorderEndpoints(service: service, bus: bus, micro: micro).serve()
+        let endpoints = RecorderEndpoints(service: service, bus: bus, micro: micro) { [weak self] shard in
+            guard let self else { return false }
+            return self.running.withLock { $0.ownership }?.owns(shard) ?? true
+        }
+        let subscriptions = try endpoints.serve()
         let feed = feed
         let ownership = try await ShardOwnership.start(bus, service: "recorder", instance: options.instance) { change in
             for shard in change.lost { feed.lose(shard) }
@@ -105,8 +109,15 @@ public final class Recorder: Sendable {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await service.run() }
                 group.addTask {
+                    var isNear = false
                     while !Task.isCancelled {
                         feed.measure()
+                        // While the bus is away nothing can be asked, and nothing is dropped.
+                        let risk = try? await feed.risk()
+                        if let now = risk.map({ $0.isNear }) ?? (isNear ? false : nil), now != isNear {
+                            isNear = now
+                            service.alarm("lag", now ? "the stream is more than half full of frames that are not recorded yet" : "recording has caught up", now)
+                        }
                         try? await Task.sleep(for: .seconds(1))
                     }
                 }

@@ -6,6 +6,8 @@ struct RecorderEndpoints {
     let service: RecorderService
     let bus: BusConnection
     let micro: Microservice
+    /// Whether this instance is to own a shard, or does not know yet.
+    let isOurs: @Sendable (Shard) -> Bool
 
     /// Begins to answer.
     func serve() throws -> [BusSubscription] {
@@ -13,14 +15,19 @@ struct RecorderEndpoints {
         let search = micro.addEndpoint(name: "search", subject: Subjects.recorderSearch, queue: "recorder")
         let usage = micro.addEndpoint(name: "usage", subject: Subjects.recorderUsage, queue: "recorder")
         let service = service
+        let isOurs = isOurs
         return [
             try bus.serve("recorder.*.*") { message -> BusReply? in
                 // Every instance hears it; the shard's owner answers.
                 let tokens = message.subject.split(separator: ".")
-                guard tokens.count == 3, let shard = Shard(tokens[1]), service.shard(shard) != nil else { return nil }
+                guard tokens.count == 3, let shard = Shard(tokens[1]), service.shard(shard) != nil || isOurs(shard) else { return nil }
                 let verb = String(tokens[2])
                 Task {
-                    bus.respond(to: message, await Self.timed(verbs) { try await Self.answer(verb, message, service) })
+                    let reply = await Self.timed(verbs) {
+                        try await service.waitUntilOpen(shard)
+                        return try await Self.answer(verb, message, service)
+                    }
+                    bus.respond(to: message, reply)
                 }
                 return nil
             },

@@ -99,6 +99,17 @@ final class RecorderService: Sendable {
         if let recorder { unsavedBytes.subtract(recorder.close(), ordering: .relaxed) }
     }
 
+    /// A shard that is being taken over answers when it is; nobody is left without an answer.
+    func waitUntilOpen(_ shard: Shard) async throws {
+        let deadline = ContinuousClock.now + .seconds(4)
+        while self.shard(shard) == nil {
+            guard ContinuousClock.now < deadline else {
+                throw ErrorBody(.unavailable, "shard \(shard) is being taken over by this recorder; try again")
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
     func shard(_ shard: Shard) -> ShardRecorder? { state.withLock { $0.shards[shard] } }
     var shards: [Shard] { state.withLock { Array($0.shards.keys) } }
     var isDatabaseAway: Bool { state.withLock { $0.isAway } }
@@ -193,7 +204,7 @@ final class RecorderService: Sendable {
             guard let recorder = shard_(shard), let batch = recorder.batch(now: .now, tailAge: tailAge, only: only) else { return }
             // Better compression is for when there is time.
             let bytes = batch.pods.reduce(0) { $0 + $1.closed.reduce(0) { $0 + $1.content.byteCount } }
-            let level: Int32 = bytes > 8 << 20 ? 1 : bytes > 3 << 20 ? 5 : bytes > 1 << 20 ? 9 : 15
+            let level: Int32 = bytes > 3 << 20 ? 1 : bytes > 1 << 20 ? 3 : bytes > 512 << 10 ? 9 : 15
             do {
                 let results = try await store.write(batch.pods, shard: shard, position: batch.position, level: level)
                 unsavedBytes.subtract(recorder.stored(results, now: .now), ordering: .relaxed)
@@ -208,6 +219,11 @@ final class RecorderService: Sendable {
                 throw error
             }
         }
+    }
+
+    func alarm(_ what: String, _ message: String, _ isActive: Bool) {
+        logger.log(level: isActive ? .error : .notice, "\(message)", metadata: ["alarm": "\(what)"])
+        outlets.alarm(what, message, isActive)
     }
 
     /// Stores everything that is in memory of a pod, or of all.

@@ -87,6 +87,15 @@ final class StreamFeed: Sendable {
         lagSeconds.record(max(0, age))
     }
 
+    /// How near the stream is to dropping frames that were not handled; nil when nothing waits.
+    func risk() async throws -> LagRisk? {
+        let behind = newest.withLock { newest in newest.pending.filter { $0.value > 0 }.map(\.key) }
+        guard let service = service.withLock({ $0 }) else { return nil }
+        guard let handled = behind.compactMap({ service.shard($0)?.handled }).min() else { return nil }
+        let info = try await JetStream(bus).streamInfo(Streams.terminals)
+        return LagRisk(handled: handled, first: info.firstSequence, last: info.lastSequence, bytes: info.bytes, maxBytes: info.maxBytes)
+    }
+
     private func next(_ shard: Shard) -> UInt64 {
         feeds.withLock { feeds in
             feeds[shard, default: Feed()].generation += 1
@@ -106,7 +115,7 @@ final class StreamFeed: Sendable {
             do {
                 let position = try await service.open(shard)
                 let consumer = try await PullConsumer.start(
-                    bus, .init(stream: Streams.terminals, filter: Subjects.pty(shard), start: .sequence(position + 1)),
+                    bus, .init(stream: Streams.terminals, filter: Subjects.pty(shard), start: .sequence(position + 1), batch: 1024, maxBytes: 4 << 20),
                     onTrouble: { [logger] in logger.info("following a shard anew", metadata: ["shard": "\(shard)", "reason": "\($0)"]) },
                     handler: { [weak self] in self?.handle($0, shard, service) })
                 let isWanted = feeds.withLock { feeds in

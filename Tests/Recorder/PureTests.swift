@@ -1,0 +1,83 @@
+@testable import RecorderServer
+import Compression
+import Contract
+import Foundation
+import Terminal
+import Testing
+
+@Suite("The recorder's pure parts")
+struct PureTests {
+    @Test("A signature never denies a text that was put in, and denies most that were not")
+    func signature() {
+        var signature = TrigramSignature()
+        let lines = (0..<300).map { "the \($0 * 7919) quick brown fox number \($0) jumps over dog\($0)" }
+        for line in lines { signature.insert(line) }
+        let bytes = signature.encoded()
+        #expect(bytes.count <= 512)
+        for line in lines {
+            for start in stride(from: 0, to: line.count - 3, by: 5) {
+                #expect(TrigramSignature.mayHold(bytes, TrigramSignature.required(String(line.dropFirst(start)), ignoringCase: false)))
+            }
+            #expect(TrigramSignature.mayHold(bytes, TrigramSignature.required(line.uppercased(), ignoringCase: true)))
+        }
+        var generator = SplitMix(state: 1)
+        let wrong = (0..<1000).filter { _ in
+            let text = String((0..<12).map { _ in Character(Unicode.Scalar(UInt8.random(in: 97...122, using: &generator))) })
+            return TrigramSignature.mayHold(bytes, TrigramSignature.required(text, ignoringCase: false))
+        }
+        #expect(wrong.count < 50)
+        #expect(TrigramSignature.mayHold([], []))
+        #expect(!TrigramSignature.mayHold([], TrigramSignature.required("abc", ignoringCase: false)))
+    }
+
+    @Test("Segments pack and unpack to the same frames and keyframe; damage is an error, never a trap")
+    func segments() throws {
+        let script = Script.random(frames: 200, seed: 4)
+        let content = SegmentContent(keyframe: Terminal(columns: 80, rows: 24).snapshot(), frames: FrameCodec.encode(script.frames))
+        let plain = try content.plain()
+        #expect(try SegmentContent(plain: plain) == content)
+        var generator = SplitMix(state: 9)
+        for _ in 0..<2000 {
+            var damaged = plain
+            damaged[Int.random(in: 0..<damaged.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+            if let content = try? SegmentContent(plain: damaged) { _ = try? FrameCodec.decode(content.frames[...], pod: script.pod) }
+            _ = try? SegmentContent(plain: Array(plain.prefix(Int.random(in: 0..<plain.count, using: &generator))))
+        }
+    }
+
+    @Test("Summaries come back as they were, small or packed")
+    func summaries() throws {
+        let start = Timestamp(microseconds: 1_700_000_000_000_000)
+        for count in [0, 1, 50] {
+            var summary = SegmentSummary()
+            for index in 0..<count {
+                summary.entries.append(
+                    Timeline.Entry(
+                        seq: UInt64(10 + index * 3), time: start + .milliseconds(index * 1500), what: "input", author: Author(kind: .person, id: "bob"), text: "key \(index)"))
+                let from = start + .milliseconds(index * 10_000)
+                summary.activity.append(.init(from: from, to: from + .milliseconds(250)))
+            }
+            let bytes = summary.encoded(start: start, firstSeq: 10)
+            #expect(SegmentSummary(bytes, start: start, firstSeq: 10) == summary)
+            for length in 1..<max(2, bytes.count) where length < bytes.count { _ = SegmentSummary(Array(bytes.prefix(length)), start: start, firstSeq: 10) }
+        }
+    }
+
+    @Test("Lag is a risk only when the stream is filling and mostly not handled")
+    func lag() {
+        #expect(LagRisk(handled: 100, first: 1, last: 1000, bytes: 60, maxBytes: 100).isNear)
+        #expect(!LagRisk(handled: 900, first: 1, last: 1000, bytes: 60, maxBytes: 100).isNear)
+        #expect(!LagRisk(handled: 100, first: 1, last: 1000, bytes: 40, maxBytes: 100).isNear)
+        #expect(!LagRisk(handled: 100, first: 1, last: 1000, bytes: 60, maxBytes: -1).isNear)
+        #expect(!LagRisk(handled: 0, first: 0, last: 0, bytes: 0, maxBytes: 100).isNear)
+    }
+
+    @Test("Spinners, clocks and bars are one shape; words are not")
+    func shapes() {
+        #expect(ActivityTracker.shape(of: "⠋ working 12s") == ActivityTracker.shape(of: "⠹ working 9s"))
+        #expect(ActivityTracker.shape(of: "[####    ] 40%") == ActivityTracker.shape(of: "[#####   ] 52%"))
+        #expect(ActivityTracker.shape(of: "12:04:09 up") == ActivityTracker.shape(of: "9:1:20 up"))
+        #expect(ActivityTracker.shape(of: "error: one") != ActivityTracker.shape(of: "error: two"))
+        #expect(ActivityTracker.shape(of: "漢") != ActivityTracker.shape(of: "字"))
+    }
+}
