@@ -45,6 +45,27 @@ struct PureTests {
         }
     }
 
+    @Test("After output was dropped, the next keyframe puts the record's screen right")
+    func gapThenKeyframe() throws {
+        let pod = PodID.random()
+        let recorder = PodRecorder(pod: pod, limits: .init(), now: .now)
+        let truth = Terminal(columns: 80, rows: 24)
+        truth.feed("what the program really shows")
+        let frames: [(FrameKind, [UInt8])] = [
+            (.ctl, try JSON.encode(Control.start(.init(argv: ["x"], columns: 80, rows: 24)))), (.out, Array("before".utf8)),
+            (.ctl, try JSON.encode(Control.gap(bytes: 5000, reason: "spool_full"))), (.key, try Zstd.compress(truth.snapshot())),
+            (.out, Array(", and after".utf8)),
+        ]
+        for (index, (kind, bytes)) in frames.enumerated() {
+            recorder.take(
+                Frame(pod: pod, seq: UInt64(index + 1), time: Timestamp(microseconds: Int64(index)), kind: kind, bytes: bytes),
+                stream: UInt64(index + 1), now: .now)
+        }
+        #expect(recorder.lastSeq == 5)
+        #expect(recorder.closed.count == 1)
+        #expect(recorder.open?.engine.rowText(0) == "what the program really shows, and after")
+    }
+
     @Test("Summaries come back as they were, small or packed")
     func summaries() throws {
         let start = Timestamp(microseconds: 1_700_000_000_000_000)

@@ -130,10 +130,17 @@ struct RetentionTests {
             script.output(text)
         }
         script.control(.exit(.code(0)))
-        try await harness.publish(script.frames)
+        // In parts, as a program paints: the recorder packs less tightly when much waits to be stored.
+        var published: UInt64 = 0
+        for start in stride(from: 0, to: script.frames.count, by: 50) {
+            let part = Array(script.frames.dropFirst(start).prefix(50))
+            try await harness.publish(part)
+            published += part.filter { $0.kind == .out }.reduce(0) { $0 + UInt64($1.bytes.count) }
+            try await eventually("it was not stored") { try await harness.client.usage(script.pod).outputBytes >= published ? true : nil }
+        }
         try await harness.recorded(script.pod, through: script.last)
-        try await eventually("it was not stored") { try await harness.client.usage(script.pod).segments >= 3 ? true : nil }
         let usage = try await harness.client.usage(script.pod)
+        #expect(usage.segments >= 3)
         #expect(usage.storedBytes * 20 <= usage.outputBytes, "\(usage)")
         let store = store(harness)
         defer { store.pool.close() }

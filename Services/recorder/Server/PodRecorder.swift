@@ -188,6 +188,8 @@ final class PodRecorder {
         // A gap's frame is never the first of a segment: so each segment begins with the number after its predecessor's last.
         if let current = open, !isGap, current.isFull(for: frame, limits.segment) { close() }
         open?.append(frame, streamSequence: stream)
+        // The shim dropped output at a full spool: its next keyframe says what the screen really is.
+        if case .gap? = FrameEffect.control(frame) { isStale = true }
         lastSeq = frame.seq
         lastTime = frame.time
         if firstTime == nil { firstTime = frame.time }

@@ -118,7 +118,7 @@ public final class Recorder: Sendable {
                             isNear = now
                             service.alarm("lag", now ? "the stream is more than half full of frames that are not recorded yet" : "recording has caught up", now)
                         }
-                        try? await Task.sleep(for: .seconds(1))
+                        try? await Task.sleep(for: .seconds(5))
                     }
                 }
             }

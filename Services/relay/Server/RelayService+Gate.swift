@@ -54,16 +54,25 @@ extension RelayService {
             return
         }
         Task {
-            do throws(BusError) {
-                let reply = try await bus.request(subject, payload: payload, headers: headers, timeout: .seconds(3))
-                bus.respond(to: message, BusReply(reply.payload))
-            } catch where error.code == .noResponders {
-                answer(message, Self.noTerminal)
-            } catch {
-                bus.respond(to: message, BusReply(Reply.error(ErrorBody(error))))
+            let end = ContinuousClock.now + Self.startLimit
+            while true {
+                do throws(BusError) {
+                    let reply = try await bus.request(subject, payload: payload, headers: headers, timeout: .seconds(3))
+                    return bus.respond(to: message, BusReply(reply.payload))
+                } catch where error.code == .noResponders {
+                    // A pod that was started a moment ago may not listen yet.
+                    guard pod.exit == nil, ContinuousClock.now < end, (try? await Task.sleep(for: .milliseconds(20))) != nil else {
+                        return answer(message, Self.noTerminal)
+                    }
+                } catch {
+                    return bus.respond(to: message, BusReply(Reply.error(ErrorBody(error))))
+                }
             }
         }
     }
+
+    /// How long a new pod's shim may take from its program's start to its first answer on the bus.
+    private static let startLimit = Duration.seconds(2)
 
     private static let noTerminal = Applied(
         result: .gone, message: "the pod's terminal does not answer: it has ended, never was, or its host is cut off")
