@@ -113,9 +113,6 @@ final class LivePod: Sendable {
 
     var standing: Standing { state.withLock { $0.standing } }
 
-    /// How the pod ended, once it has.
-    var exit: Exit? { state.withLock { $0.exit } }
-
     /// A keyframe is about to be asked for.
     func noteRequest() {
         state.withLock { $0.waitingAtRequest = $0.waiting.count }

@@ -61,7 +61,7 @@ extension RelayService {
                     return bus.respond(to: message, BusReply(reply.payload))
                 } catch where error.code == .noResponders {
                     // A pod that was started a moment ago may not listen yet.
-                    guard pod.exit == nil, ContinuousClock.now < end, (try? await Task.sleep(for: .milliseconds(20))) != nil else {
+                    guard !pod.hasExited, ContinuousClock.now < end, (try? await Task.sleep(for: .milliseconds(20))) != nil else {
                         return answer(message, Self.noTerminal)
                     }
                 } catch {
