@@ -152,7 +152,12 @@ let package = Package(
             ]),
         tests("Registry", ["RegistryServer", "RegistryClient", "TestSupport", "Contract", "Bus", "Database", logging]),
         tests("Relay", ["RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),
-        tests("API", ["APIServer", "APIClient", "Asciicast", "ServiceKit", nioCore, nioWebSocket, "RelayServer", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),
+        tests(
+            "API",
+            [
+                "APIServer", "APIClient", "Asciicast", "ServiceKit", nioCore, nioWebSocket, "RelayServer", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol",
+                "Compression", logging,
+            ]),
         tests("CommandLine", ["Console", "LocalStack", "Inspect", "Contract", "Terminal", "TestSupport", "ViewProtocol"]),
         tests("EndToEnd", ["APIClient", "ViewProtocol", "Compression", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
     ]

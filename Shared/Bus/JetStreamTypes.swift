@@ -1,3 +1,5 @@
+// Fields are called as JetStream calls them in its JSON.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
 /// How much a stream keeps.
 public struct StreamLimits: Sendable {
     public var maxAge: Duration

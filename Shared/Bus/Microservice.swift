@@ -1,3 +1,5 @@
+// Fields are called as the NATS services protocol calls them in its JSON.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
 internal import FoundationEssentials
 internal import Synchronization
 

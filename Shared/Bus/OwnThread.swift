@@ -1,8 +1,8 @@
 internal import CNats
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #else
-internal import Darwin
+    internal import Darwin
 #endif
 
 /// Runs a call that blocks on a thread of its own, because the cooperative threads are few and must never wait.

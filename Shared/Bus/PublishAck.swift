@@ -37,7 +37,7 @@ public enum PublishAck: Sendable {
         guard bytes.count < 200, bytes.starts(with: Array(#"{"stream":""#.utf8)) else { return nil }
         guard var index = bytes.dropFirst(11).firstIndex(of: UInt8(ascii: "\"")) else { return nil }
         index += 1
-        for expected in #","seq":"# .utf8 {
+        for expected in #","seq":"#.utf8 {
             while index < bytes.count, bytes[index] == UInt8(ascii: " ") { index += 1 }
             guard index < bytes.count, bytes[index] == expected else { return nil }
             index += 1

@@ -104,9 +104,10 @@ public final class DatabaseConnection {
         guard PQenterPipelineMode(handle) == 1 else { throw failure(statement) }
         var sent = true
         for row in rows where sent {
-            sent = withParameters(row) { count, values, lengths, formats in
-                PQsendQueryPrepared(handle, name, count, values, lengths, formats, 1)
-            } == 1
+            sent =
+                withParameters(row) { count, values, lengths, formats in
+                    PQsendQueryPrepared(handle, name, count, values, lengths, formats, 1)
+                } == 1
         }
         var first: DatabaseError? = sent ? nil : failure(statement)
         guard PQpipelineSync(handle) == 1 else { throw failure(statement) }

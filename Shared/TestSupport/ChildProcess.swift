@@ -1,8 +1,8 @@
 internal import FoundationEssentials
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #else
-internal import Darwin
+    internal import Darwin
 #endif
 internal import Synchronization
 

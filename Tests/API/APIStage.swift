@@ -104,13 +104,15 @@ final class APIStage: Sendable {
             self?.pods.withLock { $0[made.pod] = (made, nil) }
             return made
         }
-        try bus.serve("recorder.*.*", handler: { [weak self] message in
-            do {
-                return try self?.record(message)
-            } catch {
-                return BusReply(Reply.error(ErrorBody(describing: error)))
-            }
-        })
+        try bus.serve(
+            "recorder.*.*",
+            handler: { [weak self] message in
+                do {
+                    return try self?.record(message)
+                } catch {
+                    return BusReply(Reply.error(ErrorBody(describing: error)))
+                }
+            })
     }
 
     private func frames(_ pod: PodID) throws(ErrorBody) -> [Frame] {

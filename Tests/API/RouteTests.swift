@@ -36,19 +36,21 @@ struct RouteTests {
         #expect(object["cursor"] as? [Int] == [1, 8])
     }
 
-    @Test("answers bad requests with words, and goes on", arguments: [
-        ("GET", "/v1/pods/nobody", 404, "not_found"), ("GET", "/v1/pods/nobody/screen", 404, "not_found"),
-        ("GET", "/v1/pods/shown/screen?at=2999-01-01T00:00:00Z", 400, "bad_request"), ("GET", "/v1/pods/shown/screen?at=yesterday", 400, "bad_request"),
-        ("GET", "/v1/pods/shown/screen?format=gif", 400, "bad_request"), ("GET", "/v1/pods/shown/screen?scrollback=-1", 400, "bad_request"),
-        ("GET", "/v1/pods/shown/screen?seq=0", 400, "bad_request"), ("GET", "/v1/pods?limit=0", 400, "bad_request"),
-        ("GET", "/v1/pods?status=asleep", 400, "bad_request"), ("GET", "/v1/pods?lifecycle=dead", 400, "bad_request"),
-        ("GET", "/v1/search", 400, "bad_request"), ("GET", "/v1/events?after=x", 400, "bad_request"),
-        ("GET", "/v1/pods/shown/recording?format=gif", 400, "bad_request"), ("GET", "/v1/pods/shown/recording?version=1", 400, "bad_request"),
-        ("GET", "/v1/nothing", 404, "not_found"), ("DELETE", "/v1/pods", 405, "method_not_allowed"),
-        ("POST", "/v1/pods/shown/input", 400, "bad_request"), ("POST", "/v1/pods/shown/resize", 400, "bad_request"),
-        ("GET", "/v1/pods/shown/terminal", 426, "upgrade_required"), ("GET", "/web/../tokens", 404, "not_found"),
-        ("GET", "/web/%2e%2e/tokens", 404, "not_found"),
-    ])
+    @Test(
+        "answers bad requests with words, and goes on",
+        arguments: [
+            ("GET", "/v1/pods/nobody", 404, "not_found"), ("GET", "/v1/pods/nobody/screen", 404, "not_found"),
+            ("GET", "/v1/pods/shown/screen?at=2999-01-01T00:00:00Z", 400, "bad_request"), ("GET", "/v1/pods/shown/screen?at=yesterday", 400, "bad_request"),
+            ("GET", "/v1/pods/shown/screen?format=gif", 400, "bad_request"), ("GET", "/v1/pods/shown/screen?scrollback=-1", 400, "bad_request"),
+            ("GET", "/v1/pods/shown/screen?seq=0", 400, "bad_request"), ("GET", "/v1/pods?limit=0", 400, "bad_request"),
+            ("GET", "/v1/pods?status=asleep", 400, "bad_request"), ("GET", "/v1/pods?lifecycle=dead", 400, "bad_request"),
+            ("GET", "/v1/search", 400, "bad_request"), ("GET", "/v1/events?after=x", 400, "bad_request"),
+            ("GET", "/v1/pods/shown/recording?format=gif", 400, "bad_request"), ("GET", "/v1/pods/shown/recording?version=1", 400, "bad_request"),
+            ("GET", "/v1/nothing", 404, "not_found"), ("DELETE", "/v1/pods", 405, "method_not_allowed"),
+            ("POST", "/v1/pods/shown/input", 400, "bad_request"), ("POST", "/v1/pods/shown/resize", 400, "bad_request"),
+            ("GET", "/v1/pods/shown/terminal", 426, "upgrade_required"), ("GET", "/web/../tokens", 404, "not_found"),
+            ("GET", "/web/%2e%2e/tokens", 404, "not_found"),
+        ])
     func bad(method: String, path: String, status: Int, code: String) async throws {
         let stage = try await APIStage()
         _ = try await stage.pod("shown")
@@ -58,11 +60,13 @@ struct RouteTests {
         #expect((error(answer.body)?.message.count ?? 0) > 10)
     }
 
-    @Test("refuses bodies that are wrong, with the field", arguments: [
-        ("input", "{}"), ("input", #"{"text":"a","bytes_b64":"YQ=="}"#), ("input", #"{"bytes_b64":"?"}"#), ("input", #"{"text":7}"#),
-        ("resize", #"{"columns":0,"rows":0}"#), ("resize", #"{"columns":80}"#), ("signal", #"{"signal":"FOO"}"#), ("marker", #"{"text":""}"#),
-        ("stop", #"{"grace_ms":-1}"#),
-    ])
+    @Test(
+        "refuses bodies that are wrong, with the field",
+        arguments: [
+            ("input", "{}"), ("input", #"{"text":"a","bytes_b64":"YQ=="}"#), ("input", #"{"bytes_b64":"?"}"#), ("input", #"{"text":7}"#),
+            ("resize", #"{"columns":0,"rows":0}"#), ("resize", #"{"columns":80}"#), ("signal", #"{"signal":"FOO"}"#), ("marker", #"{"text":""}"#),
+            ("stop", #"{"grace_ms":-1}"#),
+        ])
     func badBodies(route: String, body: String) async throws {
         let stage = try await APIStage()
         let pod = try await stage.pod("shown")
@@ -192,11 +196,13 @@ struct RouteTests {
         #expect((frames[2].time - frames[1].time).microseconds == 1_000_000)
     }
 
-    @Test("says what is wrong with a recording, and makes no pod of it", arguments: [
-        "", "nonsense", #"{"version":2,"width":0,"height":0}"#, #"{"version":9,"width":80,"height":24}"#,
-        "{\"version\":2,\"width\":80,\"height\":24}\n[1.0,\"o\",\"a\"]\n[0.0,\"o\"", "{\"version\":2,\"width\":80,\"height\":24}\n[9.0,\"o\",\"a\"]\n[1.0,\"o\",\"b\"]\n",
-        "{\"version\":2,\"width\":80,\"height\":24}\n[1.0,\"r\",\"0x0\"]\n",
-    ])
+    @Test(
+        "says what is wrong with a recording, and makes no pod of it",
+        arguments: [
+            "", "nonsense", #"{"version":2,"width":0,"height":0}"#, #"{"version":9,"width":80,"height":24}"#,
+            "{\"version\":2,\"width\":80,\"height\":24}\n[1.0,\"o\",\"a\"]\n[0.0,\"o\"", "{\"version\":2,\"width\":80,\"height\":24}\n[9.0,\"o\",\"a\"]\n[1.0,\"o\",\"b\"]\n",
+            "{\"version\":2,\"width\":80,\"height\":24}\n[1.0,\"r\",\"0x0\"]\n",
+        ])
     func badRecordings(text: String) async throws {
         let stage = try await APIStage()
         let answer = try await stage.client.raw("POST", "/v1/recordings", body: Array(text.utf8))

@@ -252,7 +252,12 @@ struct SocketTests {
             #expect(error?.code == code)
         }
         let pod = try await stage.pod()
-        let foreign = try await stage.client.raw("GET", "/v1/pods/\(pod.pod)/terminal", headers: [("Upgrade", "websocket"), ("Connection", "upgrade"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Origin", "http://evil.example")])
+        let foreign = try await stage.client.raw(
+            "GET", "/v1/pods/\(pod.pod)/terminal",
+            headers: [
+                ("Upgrade", "websocket"), ("Connection", "upgrade"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+                ("Origin", "http://evil.example"),
+            ])
         #expect(foreign.status == 426)
     }
 
@@ -367,7 +372,10 @@ struct SocketTests {
         try send(connection, .input("hi"))
         try await eventually("not typed") { pod.typed.map(\.bytes) == [Array("hi".utf8)] }
         #expect(pod.typed[0].via == "web")
-        for nonsense in [#"{"type":"fly"}"#, "no json", #"{"type":"seek","time":"soon"}"#, #"{"type":"seek","time":"2999-01-01T00:00:00Z"}"#, #"{"type":"play","rate":0}"#, #"{"type":"step","frames":0}"#, #"{"type":"input"}"#] {
+        for nonsense in [
+            #"{"type":"fly"}"#, "no json", #"{"type":"seek","time":"soon"}"#, #"{"type":"seek","time":"2999-01-01T00:00:00Z"}"#, #"{"type":"play","rate":0}"#,
+            #"{"type":"step","frames":0}"#, #"{"type":"input"}"#,
+        ] {
             connection.send(text: nonsense)
         }
         try await client.waitFor("seven errors") { $0.notices.filter { $0.error?.code == .badRequest }.count == 7 }

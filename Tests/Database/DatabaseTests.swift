@@ -42,7 +42,8 @@ struct DatabaseTests {
         }
     }
 
-    @Test("A timestamp before 1970 and one in a leap year come back to the microsecond", arguments: [-1, -86_400_000_001, 951_782_400_123_456, 0, 4_102_444_800_000_000] as [Int64])
+    @Test(
+        "A timestamp before 1970 and one in a leap year come back to the microsecond", arguments: [-1, -86_400_000_001, 951_782_400_123_456, 0, 4_102_444_800_000_000] as [Int64])
     func timestamps(value: Int64) async throws {
         let pool = try await pool()
         defer { pool.close() }

@@ -9,7 +9,8 @@ struct ScreenTests {
     @Test("A running pod is scrubbed back to any frame and to live again, exactly, while it goes on")
     func rewindWhileRunning() async throws {
         let stack = try await Stack.start()
-        let script = #"i=0; while [ ! -e "$0" ]; do i=$((i+1)); printf '\033[%d;%dH\033[3%dmstep %d\033[0m\n' $((i%24+1)) $((i%60+1)) $((i%8)) $i; sleep 0.002; done; echo finished"#
+        let script =
+            #"i=0; while [ ! -e "$0" ]; do i=$((i+1)); printf '\033[%d;%dH\033[3%dmstep %d\033[0m\n' $((i%24+1)) $((i%60+1)) $((i%8)) $i; sleep 0.002; done; echo finished"#
         let stop = stack.directory + "/stop"
         let pod = try await stack.run(["sh", "-c", script, stop]).pod
         try await stack.waitForScreen(pod, "step 200")

@@ -143,7 +143,11 @@ struct TerminalSocketTests {
         _ = try await client.terminal(pod.text, mode: .raw) { viewer.raw($0) }
         try await viewer.wait("no screen") { $0.binaries > 0 }
         let (begun, continuation) = AsyncStream.makeStream(of: Void.self)
-        let events = Task { try? await client.events { _ in continuation.yield(); return true } }
+        let events = Task {
+            try? await client.events { _ in
+                continuation.yield(); return true
+            }
+        }
         for await _ in begun { break }
         let port = try #require(UInt16(stack.apiURL.split(separator: ":").last ?? ""))
         let silent = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

@@ -125,7 +125,8 @@ struct RetentionTests {
             var text = "\u{1b}[H"
             for row in 0..<40 {
                 let load = Int.random(in: 0...99, using: &generator)
-                text += "\u{1b}[\(row + 1);1H\u{1b}[32m\(1000 + row * 7)\u{1b}[0m root 20 0 \(row * 1000) \u{1b}[1m\(load)\u{1b}[0m 0:0\(row % 10) \(words[row % 10]) --option=\(row) --config /etc/\(words[(row + 3) % 10]).conf\u{1b}[K"
+                text +=
+                    "\u{1b}[\(row + 1);1H\u{1b}[32m\(1000 + row * 7)\u{1b}[0m root 20 0 \(row * 1000) \u{1b}[1m\(load)\u{1b}[0m 0:0\(row % 10) \(words[row % 10]) --option=\(row) --config /etc/\(words[(row + 3) % 10]).conf\u{1b}[K"
             }
             script.output(text)
         }

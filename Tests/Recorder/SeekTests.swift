@@ -68,7 +68,9 @@ struct SeekTests {
             let verified = try await harness.client.verify(script.pod)
             #expect(verified.ok, "\(file): \(verified)")
             let usage = try await harness.client.usage(script.pod)
-            print("\(file): \(usage.outputBytes) bytes in \(usage.storedBytes), 1/\(usage.outputBytes / max(1, usage.storedBytes)), \(usage.segments) segments, \(verified.frames) frames")
+            print(
+                "\(file): \(usage.outputBytes) bytes in \(usage.storedBytes), 1/\(usage.outputBytes / max(1, usage.storedBytes)), \(usage.segments) segments, \(verified.frames) frames"
+            )
         }
     }
 

@@ -12,19 +12,22 @@ struct InspectTests {
 
     @Test("Feeds, resizes, resets and dumps")
     func dumps() {
-        #expect(run(#"{"feed_b64":"aGkbWzZu"}"#, #"{"dump":true}"#) == [
-            #"{"screen":["hi",""],"cursor":[0,2],"visible":true,"title":"","alt":false,"history":[],"replies_b64":"G1sxOzNS"}"#
-        ])
-        #expect(run(#"{"feed_b64":"aGk="}"#, #"{"reset":true}"#, #"{"resize":[4,1]}"#, #"{"dump":true}"#) == [
-            #"{"screen":[""],"cursor":[0,0],"visible":true,"title":"","alt":false,"history":[],"replies_b64":""}"#
-        ])
+        #expect(
+            run(#"{"feed_b64":"aGkbWzZu"}"#, #"{"dump":true}"#) == [
+                #"{"screen":["hi",""],"cursor":[0,2],"visible":true,"title":"","alt":false,"history":[],"replies_b64":"G1sxOzNS"}"#
+            ])
+        #expect(
+            run(#"{"feed_b64":"aGk="}"#, #"{"reset":true}"#, #"{"resize":[4,1]}"#, #"{"dump":true}"#) == [
+                #"{"screen":[""],"cursor":[0,0],"visible":true,"title":"","alt":false,"history":[],"replies_b64":""}"#
+            ])
     }
 
     @Test("Cells are runs of text, width, colours, flags and link")
     func cells() {
         let output = run(#"{"feed":"a\u001b[1;4:3;31;48;2;1;2;3m漢\u001b[m\u001b]8;;http://x\u0007c"}"#, #"{"dump":"cells"}"#)
-        #expect(output.first?.hasSuffix(
-            ##""cells":[[["a",1,"default","default","",null],["漢",2,"1","#010203","bold,underline-curly",null],["c",1,"default","default","","http://x"]],[]]}"##) == true)
+        #expect(
+            output.first?.hasSuffix(
+                ##""cells":[[["a",1,"default","default","",null],["漢",2,"1","#010203","bold,underline-curly",null],["c",1,"default","default","","http://x"]],[]]}"##) == true)
     }
 
     @Test("A keyframe brings the state back")
@@ -35,9 +38,12 @@ struct InspectTests {
         #expect(output.first?.hasPrefix(#"{"screen":["abx",""]"#) == true)
     }
 
-    @Test("A line that cannot be obeyed is answered and the next one obeyed", arguments: [
-        "nonsense", "[1]", "{}", #"{"feed_b64":"%%%"}"#, #"{"feed_b64":7}"#, #"{"resize":[0,5]}"#, #"{"resize":"big"}"#, #"{"restore_b64":"AAAA"}"#, #"{"what":true}"#, #"{"dump":true"#, #"{"feed":"\ud800\u0041"}"#,
-    ])
+    @Test(
+        "A line that cannot be obeyed is answered and the next one obeyed",
+        arguments: [
+            "nonsense", "[1]", "{}", #"{"feed_b64":"%%%"}"#, #"{"feed_b64":7}"#, #"{"resize":[0,5]}"#, #"{"resize":"big"}"#, #"{"restore_b64":"AAAA"}"#, #"{"what":true}"#,
+            #"{"dump":true"#, #"{"feed":"\ud800\u0041"}"#,
+        ])
     func badLines(line: String) {
         let output = run(line, "", #"{"feed":"ok"}"#, #"{"dump":true}"#)
         #expect(output.count == 2)

@@ -3,11 +3,13 @@ internal import Testing
 
 @Suite("The parser")
 struct ParserTests {
-    @Test("Unknown sequences and strings print nothing", arguments: [
-        "\u{1B}(B", "\u{1B})0\u{1B}(B", "\u{1B}%G", "\u{1B} F", "\u{1B}[99z", "\u{1B}[?9999h", "\u{1B}[1;2;3$~", "\u{1B}[<1;2M", "\u{1B}_Gi=1;AAAA\u{1B}\\",
-        "\u{1B}^private\u{1B}\\", "\u{1B}Xsos\u{1B}\\", "\u{1B}P1$tabc\u{1B}\\", "\u{1B}]1337;File=:AAAA\u{7}", "\u{1B}]99999;x\u{1B}\\", "\u{1B}]4242\u{7}", "\u{1B}[1:2:3:4x",
-        "\u{1B}[>4;1m", "\u{1B}[?2031h", "\u{1B}[14;2t", "\u{9B}5~", "\u{9F}apc\u{1B}\\",
-    ])
+    @Test(
+        "Unknown sequences and strings print nothing",
+        arguments: [
+            "\u{1B}(B", "\u{1B})0\u{1B}(B", "\u{1B}%G", "\u{1B} F", "\u{1B}[99z", "\u{1B}[?9999h", "\u{1B}[1;2;3$~", "\u{1B}[<1;2M", "\u{1B}_Gi=1;AAAA\u{1B}\\",
+            "\u{1B}^private\u{1B}\\", "\u{1B}Xsos\u{1B}\\", "\u{1B}P1$tabc\u{1B}\\", "\u{1B}]1337;File=:AAAA\u{7}", "\u{1B}]99999;x\u{1B}\\", "\u{1B}]4242\u{7}", "\u{1B}[1:2:3:4x",
+            "\u{1B}[>4;1m", "\u{1B}[?2031h", "\u{1B}[14;2t", "\u{9B}5~", "\u{9F}apc\u{1B}\\",
+        ])
     func unknown(sequence: String) {
         #expect(Terminal.fed("a" + sequence + "b").lines == ["ab"])
     }

@@ -24,9 +24,15 @@ enum SampleStreams {
         ("margins and scrolling", "\u{1B}[2;5ra\nb\nc\nd\ne\n\u{1B}[3;3H\u{1B}[L\u{1B}[M\u{1B}[?69h\u{1B}[3;8sxyz\u{1B}[2S\u{1B}[T\u{1B}[?6h\u{1B}[1;1Ho\u{1B}[?69l\u{1B}[r"),
         ("character sets", "\u{1B}(0lqqk\u{1B}(B\u{1B})0\u{E}x\u{F}y\u{1B}*A\u{1B}N#\u{1B}n#\u{F}#"),
         ("device controls", "\u{1B}P$qm\u{1B}\\\u{1B}P1;2|abc\u{1B}\\\u{1B}_apc\u{1B}\\\u{1B}^pm\u{1B}\\\u{1B}Xsos\u{1B}\\ok\u{1B}[6n\u{1B}[c\u{1B}[?2026$p"),
-        ("protected cells and repeats", "\u{1B}[1\"qkeep\u{1B}[0\"qdrop\u{1B}[?2K\r=\u{1B}[9b\r\n\u{1B}#6double\r\n\u{1B}[?5h\u{1B}[3 q\u{1B}[?7lxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\u{1B}[?7h"),
+        (
+            "protected cells and repeats",
+            "\u{1B}[1\"qkeep\u{1B}[0\"qdrop\u{1B}[?2K\r=\u{1B}[9b\r\n\u{1B}#6double\r\n\u{1B}[?5h\u{1B}[3 q\u{1B}[?7lxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\u{1B}[?7h"
+        ),
         ("wide characters at the edge", String(repeating: "漢", count: 23) + "a" + String(repeating: "字", count: 23) + "\u{1B}[10D\u{1B}[P\u{1B}[@\u{1B}[3X"),
-        ("broken sequences", "\u{1B}[1;2\u{18}x\u{1B}[\u{1B}[1mz\u{1B}]2;half\u{1B}[32my\u{1B}[99999999999999999999Az\u{1B}[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16;17;18;19;20;21;22;23;24;25;26;27;28;29;30;31;32;33;34;35m."),
+        (
+            "broken sequences",
+            "\u{1B}[1;2\u{18}x\u{1B}[\u{1B}[1mz\u{1B}]2;half\u{1B}[32my\u{1B}[99999999999999999999Az\u{1B}[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16;17;18;19;20;21;22;23;24;25;26;27;28;29;30;31;32;33;34;35m."
+        ),
         ("many lines", (0..<150).map { "line \($0) \u{1B}[3\($0 % 8)m" + String(repeating: "x", count: $0 % 60) + "\u{1B}[m\r\n" }.joined()),
     ]
 
@@ -39,7 +45,8 @@ enum SampleStreams {
         "\u{1B}", "\u{1B}[", "\u{1B}]", "\u{1B}P", "\u{1B}\\", "\u{1B}(0", "\u{1B}(B", "\u{1B}7", "\u{1B}8", "\u{1B}M", "\u{1B}D", "\u{1B}E", "\u{1B}H", "\u{1B}#8", "\u{1B}#6",
         "\u{1B}[?1049h", "\u{1B}[?1049l", "\u{1B}[?47h", "\u{1B}[?1047l", "\u{1B}[?69h", "\u{1B}[?69l", "\u{1B}[?6h", "\u{1B}[?6l", "\u{1B}[?7l", "\u{1B}[?7h", "\u{1B}[?45h",
         "\u{1B}[4h", "\u{1B}[4l", "\u{1B}[20h", "\u{1B}[20l", "\u{1B}[?2026h", "\u{1B}[?2026l", "\u{1B}[!p", "\u{1B}[1\"q", "\u{1B}[0\"q", "\u{1B}[?3h", "\u{1B}[?40h", "\u{1B}c",
-        "\u{1B}[>1u", "\u{1B}[<u", "\u{1B}[=5;2u", "\u{1B}[s", "\u{1B}[u", "\u{1B}[3g", "\u{1B}[?5W", "\u{1B}]8;;http://a\u{7}", "\u{1B}]8;;\u{7}", "\u{1B}]2;t\u{7}", "\u{1B}]4;1;rgb:1/2/3\u{7}",
+        "\u{1B}[>1u", "\u{1B}[<u", "\u{1B}[=5;2u", "\u{1B}[s", "\u{1B}[u", "\u{1B}[3g", "\u{1B}[?5W", "\u{1B}]8;;http://a\u{7}", "\u{1B}]8;;\u{7}", "\u{1B}]2;t\u{7}",
+        "\u{1B}]4;1;rgb:1/2/3\u{7}",
         "漢", "字", "é", "e\u{301}", "👩‍👩‍👧", "🇩🇪", "❤️", "⌚\u{FE0E}", "\u{200D}", "\u{FE0F}", "한", "─", "│", "\r", "\n", "\r\n", "\t", "\u{8}", "\u{E}", "\u{F}", "hello world", "x", " ",
         "\u{1B}[22;0t", "\u{1B}[23;0t", "\u{1B}[6n", "\u{1B}P$qr\u{1B}\\", "\u{1B}[?1s", "\u{1B}[?1r", "\u{9B}31m", "\u{1B}[2J", "\u{1B}[3J", "\u{1B}[J", "\u{1B}[1J", "\u{1B}[K",
     ].map { Array($0.utf8) }

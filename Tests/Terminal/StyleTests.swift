@@ -60,8 +60,9 @@ struct StyleTests {
 
     @Test("Runs are narrow, wide or one cluster, so that a viewer can place them")
     func runs() {
-        #expect(Terminal.fed("ab漢字c👩‍👩‍👧e\u{301}f").runs(0).map { [$0.text, String($0.width)] } == [
-            ["ab", "2"], ["漢字", "4"], ["c", "1"], ["👩‍👩‍👧", "2"], ["e\u{301}", "1"], ["f", "1"],
-        ])
+        #expect(
+            Terminal.fed("ab漢字c👩‍👩‍👧e\u{301}f").runs(0).map { [$0.text, String($0.width)] } == [
+                ["ab", "2"], ["漢字", "4"], ["c", "1"], ["👩‍👩‍👧", "2"], ["e\u{301}", "1"], ["f", "1"],
+            ])
     }
 }

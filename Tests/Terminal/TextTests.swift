@@ -3,11 +3,14 @@ internal import Testing
 
 @Suite("Text and its widths")
 struct TextTests {
-    @Test("Characters take the cells a terminal gives them", arguments: [
-        ("a", 1), ("é", 1), ("e\u{301}", 1), ("漢", 2), ("한", 2), ("\u{1112}\u{1161}\u{11AB}", 2), ("ｱ", 1), ("Ａ", 2), ("😀", 2), ("❤", 1), ("❤\u{FE0F}", 2), ("⌚", 2), ("⌚\u{FE0E}", 1),
-        ("👩‍👩‍👧‍👦", 2), ("🏳️‍🌈", 2), ("👍🏽", 2), ("☝🏽", 2), ("🇩🇪", 2), ("🇩", 1), ("🇩🇪🇫🇷", 4), ("─", 1), ("█", 1), ("\u{AD}", 1), ("\u{200B}", 0), ("ไ", 1), ("กำ", 2), ("1\u{FE0F}\u{20E3}", 2),
-        ("🏴\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}", 2), ("\u{E0B0}", 1),
-    ])
+    @Test(
+        "Characters take the cells a terminal gives them",
+        arguments: [
+            ("a", 1), ("é", 1), ("e\u{301}", 1), ("漢", 2), ("한", 2), ("\u{1112}\u{1161}\u{11AB}", 2), ("ｱ", 1), ("Ａ", 2), ("😀", 2), ("❤", 1), ("❤\u{FE0F}", 2), ("⌚", 2),
+            ("⌚\u{FE0E}", 1),
+            ("👩‍👩‍👧‍👦", 2), ("🏳️‍🌈", 2), ("👍🏽", 2), ("☝🏽", 2), ("🇩🇪", 2), ("🇩", 1), ("🇩🇪🇫🇷", 4), ("─", 1), ("█", 1), ("\u{AD}", 1), ("\u{200B}", 0), ("ไ", 1), ("กำ", 2), ("1\u{FE0F}\u{20E3}", 2),
+            ("🏴\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}", 2), ("\u{E0B0}", 1),
+        ])
     func widths(text: String, cells: Int) {
         let terminal = Terminal.fed(text)
         #expect(terminal.cursor.column == cells)

@@ -60,9 +60,10 @@ public struct APIServer: Service {
         access = Access(tokens: try AccessTokens(file: configuration.tokenFile), origins: configuration.origins)
         service = TerminalService(bus: bus, instance: configuration.instance, logger: logger)
         var routes = PodRoutes(service: service).all + ScreenRoutes(service: service).all + TerminalRoutes().all
-        routes += RecordingRoutes(
-            service: service, importer: Importer(bus: bulk, registry: service.registry, logger: logger)
-        ).all + EventRoutes(bus: bus).all
+        routes +=
+            RecordingRoutes(
+                service: service, importer: Importer(bus: bulk, registry: service.registry, logger: logger)
+            ).all + EventRoutes(bus: bus).all
         routes += HealthRoutes(health: health, metrics: metrics).all
         routes.append(HealthRoutes.description { [routes] in OpenAPI.document(routes + [HealthRoutes.description { [:] }], version: configuration.version) })
         self.routes = routes

@@ -120,7 +120,7 @@ final class RecorderService: Sendable {
     /// Takes a frame of the stream; called on the bus's thread.
     func take(_ frame: Frame, stream: UInt64) {
         let shard = frame.pod.shard
-        guard let recorder = shard_(shard) else { return }
+        guard let recorder = self.shard(shard) else { return }
         let taken = recorder.take(frame, stream: stream, now: .now)
         for gap in taken.gaps { report(gap, of: frame.pod) }
         if frame.kind == .out { outputBytes.increment(by: frame.bytes.count) }
@@ -131,11 +131,9 @@ final class RecorderService: Sendable {
         if total > settings.memoryBytes, state.withLock({ $0.paused.insert(shard).inserted }) { outlets.pause(shard) }
     }
 
-    private func shard_(_ shard: Shard) -> ShardRecorder? { state.withLock { $0.shards[shard] } }
-
     /// A message of the stream is no frame.
     func skip(_ shard: Shard, stream: UInt64, subject: String) {
-        shard_(shard)?.skip(stream: stream)
+        self.shard(shard)?.skip(stream: stream)
         garbledFrames.increment()
         let count = state.withLock { state in
             state.garbled += 1
@@ -155,7 +153,7 @@ final class RecorderService: Sendable {
     private func load(_ pod: PodID, into recorder: ShardRecorder) {
         Task {
             var pause = Duration.milliseconds(50)
-            while shard_(recorder.shard) === recorder {
+            while self.shard(recorder.shard) === recorder {
                 do {
                     try recorder.load(pod, try await store.tail(pod), now: .now)
                     return
@@ -201,7 +199,7 @@ final class RecorderService: Sendable {
     /// Stores what is due of a shard: every closed segment, tails older than `tailAge` (of `only`, if given).
     func flush(_ shard: Shard, tailAge: Duration, only: PodID? = nil) async throws {
         try await flushing.whileAlone(shard) {
-            guard let recorder = shard_(shard), let batch = recorder.batch(now: .now, tailAge: tailAge, only: only) else { return }
+            guard let recorder = self.shard(shard), let batch = recorder.batch(now: .now, tailAge: tailAge, only: only) else { return }
             // Better compression is for when there is time.
             let bytes = batch.pods.reduce(0) { $0 + $1.closed.reduce(0) { $0 + $1.content.byteCount } }
             let level: Int32 = bytes > 3 << 20 ? 1 : bytes > 1 << 20 ? 3 : bytes > 512 << 10 ? 9 : 15
@@ -269,7 +267,7 @@ final class RecorderService: Sendable {
 
     private func announce() async {
         for pod in state.withLock({ $0.unannounced }) {
-            guard let recorder = shard_(pod.shard), case .stored(let known) = recorder.locate(pod, .newest), known.isEnded else { continue }
+            guard let recorder = self.shard(pod.shard), case .stored(let known) = recorder.locate(pod, .newest), known.isEnded else { continue }
             do {
                 try await outlets.complete(pod)
                 try await store.announced(pod)
@@ -286,7 +284,7 @@ final class RecorderService: Sendable {
     private func applyRetention(now: Timestamp) async {
         do {
             for removed in try await store.applyRetention(settings.retention, now: now) {
-                shard_(removed.pod.shard)?.retained(removed.pod, from: removed.firstSeq, time: removed.first)
+                self.shard(removed.pod.shard)?.retained(removed.pod, from: removed.firstSeq, time: removed.first)
                 logger.info("old segments were removed", metadata: ["pod": "\(removed.pod)", "segments": "\(removed.segments)"])
             }
         } catch {

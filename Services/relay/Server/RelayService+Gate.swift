@@ -59,7 +59,7 @@ extension RelayService {
                 do throws(BusError) {
                     let reply = try await bus.request(subject, payload: payload, headers: headers, timeout: .seconds(3))
                     return bus.respond(to: message, BusReply(reply.payload))
-                } catch where error.code == .noResponders {
+                } catch  where error.code == .noResponders {
                     // A pod that was started a moment ago may not listen yet.
                     guard !pod.hasExited, ContinuousClock.now < end, (try? await Task.sleep(for: .milliseconds(20))) != nil else {
                         return answer(message, Self.noTerminal)
@@ -112,7 +112,7 @@ extension RelayService {
         do throws(BusError) {
             let reply = try await bus.request(Subjects.shimWrite(pod), payload: bytes, headers: headers, timeout: .seconds(3))
             return try Self.decoded(reply)
-        } catch where error.code == .noResponders {
+        } catch  where error.code == .noResponders {
             return Self.noTerminal
         } catch {
             throw ErrorBody(error)

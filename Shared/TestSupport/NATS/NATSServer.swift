@@ -1,9 +1,9 @@
 public import Bus
 internal import FoundationEssentials
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #else
-internal import Darwin
+    internal import Darwin
 #endif
 internal import Synchronization
 

@@ -41,7 +41,7 @@ struct RecorderAccess: Sendable {
         let message: BusMessage
         do throws(BusError) {
             message = try await bus.request(Subjects.recorder(pod.shard, verb), payload: payload, timeout: .seconds(10))
-        } catch where error.code == .noResponders {
+        } catch  where error.code == .noResponders {
             throw ErrorBody(.unavailable, "no recorder answers for this pod at the moment; try again")
         } catch {
             throw ErrorBody(error)

@@ -226,7 +226,7 @@ struct PodRoutes {
     private func askShim<Value: Decodable>(_ pod: Pod, _ subject: String, _ question: some Encodable) async throws(ErrorBody) -> Value {
         do throws(ErrorBody) {
             return try await service.bus.ask(subject, question)
-        } catch where error.code == .unavailable {
+        } catch  where error.code == .unavailable {
             throw ErrorBody(.unavailable, "the terminal of \(pod.name) does not answer; its host may be cut off. Try again")
         }
     }

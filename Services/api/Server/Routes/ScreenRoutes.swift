@@ -76,7 +76,7 @@ struct ScreenRoutes {
                 let attached = try await service.relay.screen(Attach(pod: pod.pod, format: .snapshot))
                 return Shown(
                     terminal: try RecorderAccess.terminal(compressed: attached.payload), seq: attached.meta.seq, time: attached.meta.time)
-            } catch where !pod.lifecycle.isLive || error.code == .unavailable || error.code == .notFound {
+            } catch  where !pod.lifecycle.isLive || error.code == .unavailable || error.code == .notFound {
                 // The record has what the relay no longer holds.
             }
         }
