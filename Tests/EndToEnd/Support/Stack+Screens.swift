@@ -85,6 +85,18 @@ func replayed(_ frames: [Frame], upTo seq: UInt64) throws -> Terminal {
 }
 
 /// Whether two terminals show the same: every cell, cursor, mode, title, and the history behind.
-func isSame(_ a: Terminal, _ b: Terminal) -> Bool {
-    a.fullDelta() == b.fullDelta() && a.modes == b.modes && a.history(lines: 2000) == b.history(lines: 2000)
+func isSame(_ a: Terminal, _ b: Terminal) -> Bool { difference(a, b) == nil }
+
+/// What two terminals do not share, in words; nil if they show the same.
+func difference(_ a: Terminal, _ b: Terminal) -> String? {
+    let (first, second) = (a.fullDelta(), b.fullDelta())
+    if first.changed != second.changed {
+        let rows = zip(first.changed, second.changed).first { $0 != $1 }
+        return "row \(rows?.0.row ?? -1): \(rows.map { "\($0.0.runs) and \($0.1.runs)" } ?? "\(a.text()) and \(b.text())")"
+    }
+    if first.cursor != second.cursor { return "cursor: \(first.cursor) and \(second.cursor)" }
+    if first != second { return "title, bells or what viewers need: \(first.title ?? "") \(first.bells) \(first.modes) and \(second.title ?? "") \(second.bells) \(second.modes)" }
+    if a.modes != b.modes { return "modes: \(a.modes) and \(b.modes)" }
+    let (before, after) = (a.history(lines: 2000), b.history(lines: 2000))
+    return before == after ? nil : "history: \(before.count) and \(after.count) lines; \(before.suffix(3)) and \(after.suffix(3))"
 }
