@@ -2,7 +2,7 @@
 /// - Throws: ``TestSupportError`` with `message` at the deadline.
 @discardableResult
 public func eventually<Value>(
-    within limit: Duration = .seconds(10), _ message: @autoclosure () -> String = "it did not happen",
+    within limit: Duration = .seconds(30), _ message: @autoclosure () -> String = "it did not happen",
     _ body: () async throws -> Value?
 ) async throws -> Value {
     let deadline = ContinuousClock.now + limit
@@ -15,7 +15,7 @@ public func eventually<Value>(
 
 /// Waits until `condition` holds.
 public func eventually(
-    within limit: Duration = .seconds(10), _ message: @autoclosure () -> String = "it did not become true",
+    within limit: Duration = .seconds(30), _ message: @autoclosure () -> String = "it did not become true",
     holds condition: () async throws -> Bool
 ) async throws {
     try await eventually(within: limit, message()) { try await condition() ? true : nil }

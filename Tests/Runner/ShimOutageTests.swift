@@ -19,7 +19,7 @@ import Testing
             try await Task.sleep(for: .milliseconds(300))
             try await server.restart()
         }
-        try await eventually(within: .seconds(40), "no exit: \(pod.log)", holds: { reader.exit != nil })
+        try await eventually(within: .seconds(180), "no exit: \(pod.log)", holds: { reader.exit != nil })
         #expect(reader.isWhole)
         let isRight = ShimTests.lines(reader.text) == (1...30000).map { "line \($0)" }
         #expect(isRight)
@@ -45,10 +45,10 @@ import Testing
         server.kill9()
         // The program is through when the spool holds all of it.
         let total = (Self.last - 10_000_000) * 10
-        try await eventually(within: .seconds(60), "the spool does not fill", holds: { Self.spoolBytes(pod) > total })
+        try await eventually(within: .seconds(180), "the spool does not fill", holds: { Self.spoolBytes(pod) > total })
         let start = ContinuousClock.now
         try await server.restart()
-        try await eventually(within: .seconds(60), "not caught up: \(pod.log)", holds: { reader.text.hasSuffix("end\r\n") })
+        try await eventually(within: .seconds(180), "not caught up: \(pod.log)", holds: { reader.text.hasSuffix("end\r\n") })
         print("caught up \(total) bytes, reader included, in \(ContinuousClock.now - start)")
         #expect(reader.isWhole)
         let lines = ShimTests.lines(reader.text)
@@ -75,7 +75,7 @@ import Testing
         #expect(size < 3 << 20)
         #expect(pod.state?.phase == .running)
         try await server.restart()
-        try await eventually(within: .seconds(40), "no exit: \(pod.log)", holds: { reader.exit != nil })
+        try await eventually(within: .seconds(180), "no exit: \(pod.log)", holds: { reader.exit != nil })
         #expect(reader.isWhole && reader.exit == .code(5))
         let numbers = ShimTests.lines(reader.text).suffix(700_000)
         let isRight = Array(numbers) == (1...700_000).map(String.init)
