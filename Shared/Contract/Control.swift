@@ -16,6 +16,10 @@ public enum Control: Sendable, Equatable {
     case held(spoolBytes: UInt64)
     /// The agent goes on after being held.
     case released
+    /// What the shim sees of the terminal's modes and the pod's processes changed.
+    case process(ProcessReport)
+    /// The agent said something through its hooks.
+    case hook(HookReport)
     /// The last frame of every pod.
     case exit(Exit)
     /// A kind that this version does not know.
@@ -85,7 +89,7 @@ public enum Exit: Sendable, Equatable, Codable {
 
 extension Control: Codable {
     enum CodingKeys: String, CodingKey {
-        case kind, start, columns, rows, author, signal, text, bytes, reason, spoolBytes, exit
+        case kind, start, columns, rows, author, signal, text, bytes, reason, spoolBytes, process, hook, exit
     }
 
     public init(from decoder: any Decoder) throws {
@@ -100,6 +104,8 @@ extension Control: Codable {
         case "gap": self = .gap(bytes: try c.decode(UInt64.self, forKey: .bytes), reason: try c.decode(String.self, forKey: .reason))
         case "held": self = .held(spoolBytes: try c.decode(UInt64.self, forKey: .spoolBytes))
         case "released": self = .released
+        case "process": self = .process(try c.decode(ProcessReport.self, forKey: .process))
+        case "hook": self = .hook(try c.decode(HookReport.self, forKey: .hook))
         case "exit": self = .exit(try c.decode(Exit.self, forKey: .exit))
         case let kind: self = .other(kind: kind)
         }
@@ -124,6 +130,8 @@ extension Control: Codable {
             try c.encode(bytes, forKey: .bytes)
             try c.encode(reason, forKey: .reason)
         case .held(let bytes): try c.encode(bytes, forKey: .spoolBytes)
+        case .process(let report): try c.encode(report, forKey: .process)
+        case .hook(let report): try c.encode(report, forKey: .hook)
         case .exit(let exit): try c.encode(exit, forKey: .exit)
         case .released, .other: break
         }
@@ -139,6 +147,8 @@ extension Control: Codable {
         case .gap: "gap"
         case .held: "held"
         case .released: "released"
+        case .process: "process"
+        case .hook: "hook"
         case .exit: "exit"
         case .other(let kind): kind
         }

@@ -154,23 +154,6 @@ public struct Pod: Sendable, Equatable, Codable {
     }
 }
 
-/// What an agent is doing, as the detector says it on `status.<pod>`.
-public struct PodStatus: Sendable, Equatable, Codable {
-    public var status: String
-    public var reason: String?
-    public var since: Timestamp
-    public var seq: UInt64
-    public var evidence: String?
-
-    public init(status: String, reason: String? = nil, since: Timestamp, seq: UInt64, evidence: String? = nil) {
-        self.status = status
-        self.reason = reason
-        self.since = since
-        self.seq = seq
-        self.evidence = evidence
-    }
-}
-
 /// A host that runs pods.
 public struct Runner: Sendable, Equatable, Codable {
     public var runner: String

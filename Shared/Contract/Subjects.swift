@@ -47,6 +47,12 @@ public enum Subjects {
     public static let recorderSearch = "recorder.search"
     public static let recorderUsage = "recorder.usage"
 
+    // MARK: Detector
+
+    /// Requests to the detector that owns the shard: `explain`.
+    public static func detector(_ shard: Shard, _ verb: String) -> String { "detector.\(shard).\(verb)" }
+    public static let detectorAgents = "detector.agents"
+
     // MARK: Registry and runners
 
     public static let runnersHeartbeat = "registry.runners.heartbeat"

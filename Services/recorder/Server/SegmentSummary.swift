@@ -44,6 +44,9 @@ struct SegmentSummary: Equatable {
                 case .signal(let number): entry.text = "signal \(number)"
                 case .lost(let reason): entry.text = Self.shortened("lost: \(reason)")
                 }
+            case .hook(let hook): entry.text = Self.shortened([hook.event, hook.toolName, hook.detail].compactMap(\.self).joined(separator: " "))
+            // Signals for the detector, many and of no use to a person.
+            case .process: return
             case .released, .other: break
             }
         case .out, .key: return

@@ -161,7 +161,7 @@ extension PodState {
                 lifecycle = .lost
                 reason = why
             }
-        case .signal, .marker, .gap, .held, .released, .other: break
+        case .signal, .marker, .gap, .held, .released, .process, .hook, .other: break
         }
     }
 

@@ -308,7 +308,7 @@ extension LivePod.State {
             self.exit = exit
         case .gap:
             return false
-        case .signal, .marker, .held, .released, .other:
+        case .signal, .marker, .held, .released, .process, .hook, .other:
             break
         }
         return true
