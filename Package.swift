@@ -108,9 +108,10 @@ let package = Package(
         library("Asciicast", "Shared/Asciicast"),
         library("Bus", "Shared/Bus", ["CNats", "Contract", logging]),
         library("Database", "Shared/Database", ["CLibPQ", logging]),
+        library("PostgresPrograms", "Shared/PostgresPrograms"),
         library("Sharding", "Shared/Sharding", ["Contract", "Bus", logging]),
         library("ServiceKit", "Shared/ServiceKit", ["Bus", "Contract", hummingbird, lifecycle, unixSignals, logging, metrics, coreMetrics]),
-        library("TestSupport", "Shared/TestSupport", ["Bus", "Contract", "Database", "Compression", "Terminal", logging]),
+        library("TestSupport", "Shared/TestSupport", ["Bus", "Contract", "Database", "Compression", "PostgresPrograms", "Terminal", logging]),
 
         // The shim: one process per pod. No Foundation networking, no HTTP, small.
         library("ShimCore", "Services/runner/Shim", ["CPty", "RunnerClient", "Terminal", "Contract", "Bus", "Compression", logging]),
@@ -119,7 +120,7 @@ let package = Package(
         // The command.
         library("Inspect", "CLI/Inspect", ["Terminal"]),
         .target(name: "CLaunch", path: "CLI/CLaunch"),
-        library("LocalStack", "CLI/LocalStack", ["CLaunch"]),
+        library("LocalStack", "CLI/LocalStack", ["CLaunch", "PostgresPrograms"]),
         library("Console", "CLI/Console", ["Contract", "Terminal", "ViewProtocol"]),
         library("APIClient", "Services/api/Client", ["Contract", "ViewProtocol", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioWebSocket]),
         .executableTarget(
@@ -142,7 +143,7 @@ let package = Package(
         tests("Contract", ["Contract"]),
         tests("Asciicast", ["Asciicast"]),
         tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract"]),
-        tests("Database", ["Database", "TestSupport", "Digest", "Compression", logging]),
+        tests("Database", ["Database", "TestSupport", "Digest", "Compression", "PostgresPrograms", logging]),
         tests("ServiceKit", ["ServiceKit", "TestSupport", coreMetrics, httpTypes, hummingbirdCore, logging]),
         tests("Runner", ["RunnerServer", "RunnerClient", "ShimCore", "CPty", "Compression", "TestSupport", "Contract", "Bus", "Terminal", logging]),
         tests(

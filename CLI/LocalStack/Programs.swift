@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PostgresPrograms
 
 /// Finds the programs the stack consists of.
 public struct Programs: Sendable {
@@ -27,28 +28,12 @@ public struct Programs: Sendable {
     /// The directory with `postgres` and `initdb`: `SWITCHBACK_POSTGRES`, else Debian's directory of the wanted
     /// major version, else its newest one, else the one on the path.
     public func postgresDirectory(major: Int? = nil) throws(StackError) -> String {
-        if let named = environment["SWITCHBACK_POSTGRES"], !named.isEmpty {
-            let directory = Files.isDirectory(named) ? named : String(named[..<(named.lastIndex(of: "/") ?? named.startIndex)])
-            guard hasPostgres(directory) else {
-                throw StackError(
-                    .missingProgram, "SWITCHBACK_POSTGRES names \(named), where postgres and initdb are not.",
-                    fix: "Correct or unset SWITCHBACK_POSTGRES.")
-            }
-            return directory
+        do throws(PostgresPrograms.NotFound) {
+            return try PostgresPrograms.findFolder(environment: environment, major: major)
+        } catch {
+            let isNamed = environment["SWITCHBACK_POSTGRES"]?.isEmpty == false
+            throw StackError(.missingProgram, "\(error).", fix: isNamed ? "Correct or unset SWITCHBACK_POSTGRES." : Self.aptLine)
         }
-        let root = "/usr/lib/postgresql"
-        if let major, hasPostgres("\(root)/\(major)/bin") { return "\(root)/\(major)/bin" }
-        let versions = Self.entries(of: root).compactMap { Int($0) }.sorted(by: >)
-        for version in versions where hasPostgres("\(root)/\(version)/bin") { return "\(root)/\(version)/bin" }
-        if let program = resolve("postgres"), let slash = program.lastIndex(of: "/") {
-            let directory = String(program[..<slash])
-            if hasPostgres(directory) { return directory }
-        }
-        throw StackError(.missingProgram, "PostgreSQL (postgres and initdb) is not installed.", fix: Self.aptLine)
-    }
-
-    private func hasPostgres(_ directory: String) -> Bool {
-        Files.isProgram(directory + "/postgres") && Files.isProgram(directory + "/initdb")
     }
 
     /// One of our own programs: in `SWITCHBACK_LIBEXEC`, or beside the running one.
@@ -107,18 +92,5 @@ public struct Programs: Sendable {
             if Files.isProgram(candidate) { return candidate }
         }
         return nil
-    }
-
-    static func entries(of path: String) -> [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != "." && name != ".." { names.append(name) }
-        }
-        return names
     }
 }

@@ -10,7 +10,7 @@ enum Main {
         await ServiceProgram.run("api") { context in
             let configuration = context.configuration
             let listen = try ListenAddress(
-                configuration.environment["SWITCHBACK_API_LISTEN"] ?? "127.0.0.1:7474", variable: "SWITCHBACK_API_LISTEN")
+                configuration.environment["SWITCHBACK_API_LISTEN"] ?? "127.0.0.1:7420", variable: "SWITCHBACK_API_LISTEN")
             let tokens = try configuration.require("SWITCHBACK_TOKENS", for: "the file of access tokens, lines `token role name`")
             let bus = try await context.connect()
             let bulk = try await context.connect(bulk: true)

@@ -1,6 +1,7 @@
 internal import Database
 internal import Foundation
 internal import Logging
+internal import PostgresPrograms
 internal import Synchronization
 
 /// A private PostgreSQL server for tests, on a Unix socket in a folder of its own, without fsync. It ends, and its

@@ -22,7 +22,7 @@ struct AccessTests {
         authorization: String? = nil, cookie: String? = nil, origin: String? = nil, mutates: Bool = false
     ) -> Access.Credentials {
         .init(
-            authorization: authorization, cookies: cookie.map { [$0] } ?? [], origin: origin, host: "switchback.example:7474", queryToken: nil,
+            authorization: authorization, cookies: cookie.map { [$0] } ?? [], origin: origin, host: "switchback.example:7420", queryToken: nil,
             mutates: mutates)
     }
 
@@ -58,9 +58,9 @@ struct AccessTests {
         let access = try access()
         func ask(_ origin: String?) throws { _ = try access.person(credentials(cookie: "switchback=bbbbbbbbbbbbbbbb", origin: origin, mutates: true)) }
         try ask(nil)
-        try ask("http://switchback.example:7474")
+        try ask("http://switchback.example:7420")
         try ask("https://other.example")
-        for foreign in ["http://evil.example", "http://switchback.example:7474.evil.example", "null", "http://evil.example/switchback.example:7474"] {
+        for foreign in ["http://evil.example", "http://switchback.example:7420.evil.example", "null", "http://evil.example/switchback.example:7474"] {
             let error = #expect(throws: ErrorBody.self) { try ask(foreign) }
             #expect(error?.code == .denied)
         }

@@ -1,5 +1,6 @@
 import Database
 import Logging
+import PostgresPrograms
 import TestSupport
 import Testing
 
@@ -191,9 +192,9 @@ struct DatabaseTests {
         }
     }
 
-    @Test("POSTGRES_BIN that holds no PostgreSQL is named in the error")
+    @Test("SWITCHBACK_POSTGRES that holds no PostgreSQL is named in the error")
     func programs() throws {
-        let error = #expect(throws: PostgresPrograms.NotFound.self) { try PostgresPrograms.find(environment: ["POSTGRES_BIN": "/nonexistent"]) }
+        let error = #expect(throws: PostgresPrograms.NotFound.self) { try PostgresPrograms.find(environment: ["SWITCHBACK_POSTGRES": "/nonexistent"]) }
         #expect(error?.description.contains("/nonexistent") == true)
     }
 }

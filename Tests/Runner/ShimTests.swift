@@ -231,6 +231,9 @@ import Testing
         try await eventually { first.exit != nil && second.exit != nil }
         #expect(first.exit == .code(7) && first.text.contains("bye"))
         #expect(second.exit == .signal(9))
+        // Who ended it, and that force was needed, is on the record.
+        #expect(second.controls.filter { $0.kind == "signal" } == [.signal(name: "TERM", author: author), .signal(name: "KILL", author: author)])
+        #expect(first.controls.filter { $0.kind == "signal" } == [.signal(name: "TERM", author: author)])
         await bus.close()
     }
 }

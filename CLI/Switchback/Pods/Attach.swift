@@ -32,14 +32,6 @@ struct Attach: AsyncParsableCommand {
     }
 }
 
-/// Codes with which the API closes a terminal socket for good; after others another try is worth it.
-enum CloseCode {
-    static let denied = 4403
-    static let noSuchPod = 4404
-
-    static func isFinal(_ code: Int) -> Bool { code == denied || code == noSuchPod }
-}
-
 /// This terminal on a pod's, from taking it over to giving it back.
 final class Attachment: Sendable {
     private enum End: Sendable {
@@ -105,45 +97,30 @@ final class Attachment: Sendable {
 
     // MARK: - Connection
 
-    /// Connects, and again when the API restarts.
     private func stayConnected() async {
-        var pause = Duration.milliseconds(100)
-        var isFirst = true
-        while !Task.isCancelled {
-            let (closes, close) = AsyncStream.makeStream(of: (Int, String).self)
-            do {
-                let size = isReadOnly ? nil : ConsoleTerminal.size()
-                let socket = try await backend.api.terminal(pod.pod.text, mode: .raw, columns: size?.columns, rows: size?.rows) {
-                    [weak self] message in
-                    if case .closed(let code, let reason) = message {
-                        close.yield((code, reason))
-                        close.finish()
-                    } else {
-                        self?.receive(message)
-                    }
-                }
-                let typed = fields.withLock { fields in
-                    fields.socket = socket
-                    defer { fields.waiting = [] }
-                    return fields.waiting
-                }
-                if takes { socket.send(text: #"{"take":true}"#) }
-                if !typed.isEmpty { socket.send(typed) }
-                pause = .milliseconds(100)
-                isFirst = false
-                for await (code, reason) in closes {
-                    if CloseCode.isFinal(code) { end.yield(.refused(reason)) }
-                }
-            } catch  where isFirst {
-                end.yield(.refused(error.message))
-                return
-            } catch {}
-            fields.withLock { $0.socket = nil }
-            if Task.isCancelled { return }
-            say("connection lost; trying again (ctrl-b d leaves)")
-            try? await Task.sleep(for: pause)
-            pause = min(pause * 2, .seconds(2))
+        await StayingConnected { [backend, pod, isReadOnly] receive async throws(ErrorBody) in
+            let size = isReadOnly ? nil : ConsoleTerminal.size()
+            return try await backend.api.terminal(pod.pod.text, mode: .raw, columns: size?.columns, rows: size?.rows, receive: receive)
+        } received: { [weak self] message in
+            self?.receive(message)
+        } connected: { [weak self] socket in
+            self?.connected(socket)
+        } disconnected: { [weak self] in
+            self?.fields.withLock { $0.socket = nil }
+            self?.say("connection lost; trying again (ctrl-b d leaves)")
+        } refused: { [end] reason in
+            end.yield(.refused(reason))
+        }.run()
+    }
+
+    private func connected(_ socket: TerminalConnection) {
+        let typed = fields.withLock { fields in
+            fields.socket = socket
+            defer { fields.waiting = [] }
+            return fields.waiting
         }
+        if takes { socket.send(text: #"{"take":true}"#) }
+        if !typed.isEmpty { socket.send(typed) }
     }
 
     private func receive(_ message: TerminalConnection.Message) {

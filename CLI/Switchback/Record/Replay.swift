@@ -89,39 +89,32 @@ final class Scrubber: Sendable {
     }
 
     private func stayConnected() async {
-        var pause = Duration.milliseconds(100)
-        var isFirst = true
-        while !Task.isCancelled {
-            let (closes, close) = AsyncStream.makeStream(of: (Int, String).self)
-            do {
-                let socket = try await backend.api.terminal(pod.pod.text, mode: .view) { [weak self] message in
-                    switch message {
-                    case .binary(let bytes): self?.receive(bytes)
-                    case .text(let text): self?.receive(Array(text.utf8))
-                    case .closed(let code, let reason):
-                        close.yield((code, reason))
-                        close.finish()
-                    }
-                }
-                // Back to the place where the viewer was.
-                let place = fields.withLock { fields -> Timestamp? in
-                    fields.socket = socket
-                    guard let position = fields.state.position else { return start }
-                    return position.mode == .live ? nil : position.time
-                }
-                if let place { send([.seek(place.description)], socket) }
-                send([.timeline], socket)
-                isFirst = false
-                pause = .milliseconds(100)
-                for await (code, reason) in closes where CloseCode.isFinal(code) { end.yield(reason) }
-            } catch  where isFirst {
-                end.yield(error.message)
-                return
-            } catch {}
-            fields.withLock { $0.socket = nil }
-            try? await Task.sleep(for: pause)
-            pause = min(pause * 2, .seconds(2))
+        await StayingConnected { [backend, pod] receive async throws(ErrorBody) in
+            try await backend.api.terminal(pod.pod.text, mode: .view, receive: receive)
+        } received: { [weak self] message in
+            switch message {
+            case .binary(let bytes): self?.receive(bytes)
+            case .text(let text): self?.receive(Array(text.utf8))
+            case .closed: break
+            }
+        } connected: { [weak self] socket in
+            self?.connected(socket)
+        } disconnected: { [weak self] in
+            self?.fields.withLock { $0.socket = nil }
+        } refused: { [end] reason in
+            end.yield(reason)
+        }.run()
+    }
+
+    /// Back to the place where the viewer was.
+    private func connected(_ socket: TerminalConnection) {
+        let place = fields.withLock { fields -> Timestamp? in
+            fields.socket = socket
+            guard let position = fields.state.position else { return start }
+            return position.mode == .live ? nil : position.time
         }
+        if let place { send([.seek(place.description)], socket) }
+        send([.timeline], socket)
     }
 
     /// The clock of a live screen moves without messages.

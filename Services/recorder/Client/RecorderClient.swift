@@ -33,7 +33,7 @@ public struct RecorderClient: Sendable {
 
     /// When a text was on a screen, of one pod or of all.
     public func search(_ request: Search) async throws(ErrorBody) -> SearchPage {
-        try await bus.ask(Subjects.recorderSearch, request, timeout: .seconds(10))
+        try await bus.ask(Subjects.recorderSearch, request, timeout: .seconds(20))
     }
 
     /// Checks the chain of a recording from its first segment to its last.
@@ -57,6 +57,8 @@ public struct RecorderClient: Sendable {
         let answer: BusMessage
         do throws(BusError) {
             answer = try await bus.request(Subjects.recorder(pod.shard, verb), payload: payload, timeout: .seconds(10))
+        } catch  where error.code == .noResponders {
+            throw ErrorBody(.unavailable, "no recorder answers for this pod at the moment; try again")
         } catch {
             throw ErrorBody(error)
         }

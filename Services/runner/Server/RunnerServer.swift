@@ -98,11 +98,13 @@ struct BusShimCalls: ShimCalls {
     let bus: BusConnection
     let logger: Logger
 
-    func signal(_ pod: PodID, _ name: String, _ author: Author) async {
+    func stop(_ request: StopPod) async -> Bool {
         do throws(ErrorBody) {
-            let _: Done = try await bus.ask(Subjects.shimSignal(pod), SendSignal(name: name, author: author), timeout: .seconds(1))
+            let _: Done = try await bus.ask(Subjects.shimStop(request.pod), request, timeout: .seconds(1))
+            return true
         } catch {
-            logger.warning("the shim did not take a signal", metadata: ["pod": "\(pod)", "signal": "\(name)", "error": "\(error)"])
+            logger.warning("the shim did not hear that it is to stop", metadata: ["pod": "\(request.pod)", "error": "\(error)"])
+            return false
         }
     }
 }

@@ -145,17 +145,13 @@ actor RunnerService {
             throw ErrorBody(.gone, "\(request.pod) does not run on runner \(configuration.name)")
         }
         guard state.phase == .running else { return }
-        // Through the shim, so that the signal and its author are on the pod's timeline; then to the leader's own group, since an
-        // interactive shell ignores SIGTERM and passes SIGHUP on to its jobs.
-        await calls.signal(request.pod, "TERM", request.author)
-        kill(-state.pid, SIGTERM)
-        kill(-state.pid, SIGHUP)
-        kill(-state.pid, SIGCONT)
+        // The shim does it, so that the signals and their author are on the pod's timeline.
+        if await calls.stop(request) { return }
+        for signal in [SIGTERM, SIGHUP, SIGCONT] { kill(-state.pid, signal) }
         let grace = Duration.milliseconds(max(0, request.graceMs))
         Task {
             try? await Task.sleep(for: grace)
             guard let now = directory.state(), now.phase == .running, now.pid == state.pid, directory.isShimAlive() else { return }
-            await self.calls.signal(request.pod, "KILL", request.author)
             kill(-state.pid, SIGKILL)
         }
     }
@@ -195,6 +191,6 @@ actor RunnerService {
 
 /// What a runner asks of shims.
 protocol ShimCalls: Sendable {
-    /// Sends a signal to the foreground process group and records who did. Failure is told in the log only: the runner can signal itself.
-    func signal(_ pod: PodID, _ name: String, _ author: Author) async
+    /// Asks the shim to end its program, by force after the grace. False when the shim did not hear it: the runner can signal by itself.
+    func stop(_ request: StopPod) async -> Bool
 }

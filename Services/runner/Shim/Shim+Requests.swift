@@ -25,7 +25,7 @@ extension Shim {
             case "stop":
                 let request = try JSON.decode(StopPod.self, from: message.payload)
                 emit(.signal(name: "TERM", author: request.author))
-                stop(grace: .milliseconds(max(0, min(request.graceMs, 600_000))))
+                stop(grace: .milliseconds(max(0, min(request.graceMs, 600_000))), author: request.author)
                 reply = BusReply(Reply.encode(Done()))
             case "marker":
                 let request = try JSON.decode(PutMarker.self, from: message.payload)

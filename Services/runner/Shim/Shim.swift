@@ -48,6 +48,7 @@ public final class Shim {
     private var quietDeadline: ContinuousClock.Instant?
     private var isFinished = false
     var stopDeadline: ContinuousClock.Instant?
+    private var stopAuthor: Author?
     private var nextSync: ContinuousClock.Instant?
     private var nextRetry: ContinuousClock.Instant?
 
@@ -345,8 +346,10 @@ public final class Shim {
     // MARK: - The end
 
     /// Asks the program politely to end, and by force after `grace`.
-    func stop(grace: Duration) {
+    func stop(grace: Duration, author: Author) {
         stopDeadline = .now + grace
+        stopAuthor = author
+        // To the leader's own group as well: an interactive shell ignores SIGTERM and passes SIGHUP on to its jobs.
         for signal in [SIGHUP, SIGTERM] {
             _ = pty.signal(signal)
             kill(-pty.pid, signal)
@@ -359,6 +362,7 @@ public final class Shim {
         guard let deadline = stopDeadline, now >= deadline else { return }
         stopDeadline = nil
         guard exit == nil else { return }
+        emit(.signal(name: "KILL", author: stopAuthor))
         _ = pty.signal(SIGKILL)
         kill(-pty.pid, SIGKILL)
     }

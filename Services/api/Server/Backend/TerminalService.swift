@@ -2,6 +2,7 @@ internal import Bus
 internal import Contract
 internal import Logging
 internal import RegistryClient
+internal import RecorderClient
 internal import RelayClient
 internal import Terminal
 
@@ -19,7 +20,7 @@ final class TerminalService: Sendable {
     let bus: BusConnection
     let relay: RelayClient
     let registry: RegistryClient
-    let recorder: RecorderAccess
+    let recorder: RecorderClient
     let feeds: LiveFeeds
     let logger: Logger
 
@@ -28,7 +29,7 @@ final class TerminalService: Sendable {
         self.logger = logger
         relay = RelayClient(bus: bus)
         registry = RegistryClient(bus: bus)
-        recorder = RecorderAccess(bus: bus)
+        recorder = RecorderClient(bus: bus)
         feeds = LiveFeeds(bus: bus, relay: RelayWatching(relay: relay, viewer: "api-" + instance))
     }
 

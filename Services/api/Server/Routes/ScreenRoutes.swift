@@ -1,6 +1,7 @@
 internal import Contract
 internal import HTTPTypes
 internal import Hummingbird
+internal import RecorderClient
 internal import RegistryClient
 internal import RelayClient
 internal import Terminal
@@ -75,7 +76,7 @@ struct ScreenRoutes {
             do throws(ErrorBody) {
                 let attached = try await service.relay.screen(Attach(pod: pod.pod, format: .snapshot))
                 return Shown(
-                    terminal: try RecorderAccess.terminal(compressed: attached.payload), seq: attached.meta.seq, time: attached.meta.time)
+                    terminal: try RecorderClient.terminal(compressed: attached.payload), seq: attached.meta.seq, time: attached.meta.time)
             } catch  where !pod.lifecycle.isLive || error.code == .unavailable || error.code == .notFound {
                 // The record has what the relay no longer holds.
             }

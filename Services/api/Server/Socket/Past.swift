@@ -1,5 +1,6 @@
 internal import Contract
 internal import NIOCore
+internal import RecorderClient
 internal import Terminal
 internal import ViewProtocol
 

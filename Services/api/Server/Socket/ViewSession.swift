@@ -3,6 +3,7 @@ internal import Contract
 internal import FoundationEssentials
 internal import NIOCore
 internal import NIOWebSocket
+internal import RecorderClient
 internal import RelayClient
 internal import Terminal
 internal import ViewProtocol

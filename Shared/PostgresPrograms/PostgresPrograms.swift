@@ -22,27 +22,37 @@ public struct PostgresPrograms: Sendable, Equatable {
         self.account = account
     }
 
-    /// Looks in `POSTGRES_BIN`, then `PATH`, then the folders of Debian's packages, newest first (`/usr/lib/postgresql/*/bin`).
-    public static func find(environment: [String: String]) throws -> PostgresPrograms {
-        let account = geteuid() == 0 ? "postgres" : nil
-        if let account, getpwnam(account) == nil {
-            throw NotFound(description: "this process is root, as which PostgreSQL refuses to run, and there is no account \"\(account)\": apt-get install postgresql")
+    /// The account to run as: PostgreSQL's own when this process is root.
+    public static func account() throws(NotFound) -> String? {
+        guard geteuid() == 0 else { return nil }
+        guard getpwnam("postgres") != nil else {
+            throw NotFound(description: "this process is root, as which PostgreSQL refuses to run, and there is no account \"postgres\": apt-get install postgresql")
         }
-        if let folder = environment["POSTGRES_BIN"], !folder.isEmpty {
-            guard holdsPrograms(folder) else {
-                throw NotFound(description: "POSTGRES_BIN is \"\(folder)\", which holds no postgres and initdb")
+        return "postgres"
+    }
+
+    public static func find(environment: [String: String]) throws(NotFound) -> PostgresPrograms {
+        PostgresPrograms(folder: try findFolder(environment: environment), account: try account())
+    }
+
+    /// The folder with `postgres` and `initdb`: `SWITCHBACK_POSTGRES` (the folder or a program in it), else Debian's folder of the wanted
+    /// major version (`/usr/lib/postgresql/<major>/bin`), else its newest one, else one of `PATH`.
+    public static func findFolder(environment: [String: String], major: Int? = nil) throws(NotFound) -> String {
+        if let named = environment["SWITCHBACK_POSTGRES"], !named.isEmpty {
+            let parent = String(named[..<(named.lastIndex(of: "/") ?? named.startIndex)])
+            guard let folder = [named, parent].first(where: holdsPrograms) else {
+                throw NotFound(description: "SWITCHBACK_POSTGRES names \(named), where postgres and initdb are not")
             }
-            return PostgresPrograms(folder: folder, account: account)
+            return folder
         }
-        let path = (environment["PATH"] ?? "").split(separator: ":").map(String.init)
         let root = "/usr/lib/postgresql"
-        let versions = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? [])
-            .sorted { (Int($0) ?? 0) > (Int($1) ?? 0) }
-            .map { "\(root)/\($0)/bin" }
-        guard let folder = (path + versions).first(where: holdsPrograms) else {
-            throw NotFound(description: "PostgreSQL's programs postgres and initdb were not found: apt-get install postgresql, or set POSTGRES_BIN to their folder")
+        let versions = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).compactMap { Int($0) }.sorted(by: >)
+        let packaged = ((major.map { [$0] } ?? []) + versions).map { "\(root)/\($0)/bin" }
+        let path = (environment["PATH"] ?? "").split(separator: ":").map(String.init)
+        guard let folder = (packaged + path).first(where: holdsPrograms) else {
+            throw NotFound(description: "PostgreSQL's programs postgres and initdb are not installed: apt-get install postgresql, or name their folder in SWITCHBACK_POSTGRES")
         }
-        return PostgresPrograms(folder: folder, account: account)
+        return folder
     }
 
     /// The words that run `program` (`postgres`, `initdb`) with `arguments`, under the account when there is one.
