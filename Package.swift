@@ -52,7 +52,7 @@ func service(
         library(name + "Server", "Services/\(folder)/Server", [.byName(name: name + "Client")] + server),
         program(
             "switchback-" + folder, "Services/\(folder)",
-            [.byName(name: name + "Server"), "ServiceKit", "Bus", "Contract", logging],
+            [.byName(name: name + "Server"), "ServiceKit", "Bus", "Contract", logging] + (folder == "runner" ? ["Agents"] : []),
             exclude: ["Client", "Server"] + (folder == "runner" ? ["Shim", "ShimProgram"] : [])),
     ]
 }
@@ -65,6 +65,8 @@ let package = Package(
         .library(name: "Asciicast", targets: ["Asciicast"]),
         .library(name: "Bus", targets: ["Bus"]),
         .library(name: "Contract", targets: ["Contract"]),
+        .library(name: "Agents", targets: ["Agents"]),
+        .library(name: "Detection", targets: ["Detection"]),
         .library(name: "TestSupport", targets: ["TestSupport"]),
         .executable(name: "switchback", targets: ["switchback"]),
         .executable(name: "switchback-api", targets: ["switchback-api"]),
@@ -106,6 +108,10 @@ let package = Package(
         library("Compression", "Shared/Compression", ["CZstd"]),
         library("Digest", "Shared/Digest", ["COpenSSL"]),
         library("Asciicast", "Shared/Asciicast"),
+        library("Pattern", "Shared/Pattern", ["Contract"]),
+        library("Agents", "Shared/Agents", ["Contract", "Pattern", toml]),
+        // What an agent is doing, from events and time alone.
+        library("Detection", "Services/detector/Detection", ["Agents", "Contract", "Pattern", "Terminal"]),
         library("Bus", "Shared/Bus", ["CNats", "Contract", logging]),
         library("Database", "Shared/Database", ["CLibPQ", logging]),
         library("PostgresPrograms", "Shared/PostgresPrograms"),
@@ -118,7 +124,7 @@ let package = Package(
         program("switchback-shim", "Services/runner/ShimProgram", ["ShimCore", "CPty", "Contract", "RunnerClient"]),
 
         // The command.
-        library("Inspect", "CLI/Inspect", ["Terminal"]),
+        library("Inspect", "CLI/Inspect", ["Agents", "Contract", "Detection", "Terminal"]),
         .target(name: "CLaunch", path: "CLI/CLaunch"),
         library("LocalStack", "CLI/LocalStack", ["CLaunch", "PostgresPrograms"]),
         library("Console", "CLI/Console", ["Contract", "Terminal", "ViewProtocol"]),
@@ -142,10 +148,13 @@ let package = Package(
         tests("Terminal", ["Terminal", "Inspect"]),
         tests("Contract", ["Contract"]),
         tests("Asciicast", ["Asciicast"]),
+        tests("Pattern", ["Pattern", "Contract"]),
+        tests("Agents", ["Agents", "Contract"]),
+        tests("Detection", ["Detection", "Agents", "Contract", "Inspect", "Terminal"]),
         tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract"]),
         tests("Database", ["Database", "TestSupport", "Digest", "Compression", "PostgresPrograms", logging]),
         tests("ServiceKit", ["ServiceKit", "TestSupport", coreMetrics, httpTypes, hummingbirdCore, logging]),
-        tests("Runner", ["RunnerServer", "RunnerClient", "ShimCore", "CPty", "Compression", "TestSupport", "Contract", "Bus", "Terminal", logging]),
+        tests("Runner", ["Agents", "RunnerServer", "RunnerClient", "ShimCore", "CPty", "Compression", "TestSupport", "Contract", "Bus", "Terminal", logging]),
         tests(
             "Recorder",
             [
@@ -165,7 +174,7 @@ let package = Package(
         + service(
             "Recorder", folder: "recorder",
             client: ["Bus", "Contract"],
-            server: ["Asciicast", "Bus", "Compression", "Contract", "Database", "Digest", "ServiceKit", "Sharding", "Terminal", "ViewProtocol", logging, metrics])
+            server: ["Asciicast", "Bus", "Compression", "Contract", "Database", "Digest", "Pattern", "ServiceKit", "Sharding", "Terminal", "ViewProtocol", logging, metrics])
         + service(
             "Registry", folder: "registry",
             client: ["Bus", "Contract"],
@@ -177,5 +186,5 @@ let package = Package(
         + service(
             "Runner", folder: "runner",
             client: ["Bus", "Contract"],
-            server: ["Bus", "Contract", "CPty", "ServiceKit", toml, logging, metrics])
+            server: ["Agents", "Bus", "Contract", "CPty", "ServiceKit", logging, metrics])
 )

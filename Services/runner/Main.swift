@@ -1,3 +1,4 @@
+internal import Agents
 internal import Bus
 internal import FoundationEssentials
 internal import RunnerServer
@@ -21,7 +22,8 @@ enum Main {
             }
             let bus = try await context.connect()
             let server = try await RunnerServer.start(
-                bus: bus, configuration: runner, agentFolders: agentFolders(environment, programs: programs), version: ServiceProgram.version,
+                bus: bus, configuration: runner, agentFolders: AgentCatalog.folders(program: CommandLine.arguments.first, environment: environment),
+                version: ServiceProgram.version,
                 logger: context.logger)
             return [
                 Running {
@@ -30,12 +32,5 @@ enum Main {
                 }
             ]
         }
-    }
-
-    /// Manifests beside the programs, in the checkout they were built in, and the person's own, which win.
-    private static func agentFolders(_ environment: [String: String], programs: String) -> [String] {
-        let installed = [programs + "/Agents", programs + "/../../Agents", programs + "/../../../Agents"]
-            .first { FileManager.default.fileExists(atPath: $0 + "/shell.toml") }
-        return [installed, environment["SWITCHBACK_AGENTS"]].compactMap { $0 }
     }
 }

@@ -1,3 +1,4 @@
+import Agents
 import Contract
 import Foundation
 import Logging
@@ -10,7 +11,7 @@ struct LaunchPlanTests {
     /// The manifests of this repository.
     private func catalog() throws -> AgentCatalog {
         let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path + "/Agents"
-        let catalog = AgentCatalog.load(folders: [folder], logger: Logger(label: "test"))
+        let catalog = AgentCatalog.load(folders: [folder])
         try #require(catalog.manifests.count >= 6)
         return catalog
     }

@@ -1,5 +1,6 @@
 internal import Contract
 internal import Database
+internal import Pattern
 internal import Terminal
 
 /// What a search looks for in a line.

@@ -1,3 +1,4 @@
+internal import Agents
 internal import Contract
 
 /// The command that a pod really runs.

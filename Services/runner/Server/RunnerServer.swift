@@ -1,3 +1,4 @@
+internal import Agents
 public import Bus
 internal import Contract
 internal import FoundationEssentials
@@ -24,7 +25,8 @@ public final class RunnerServer: Sendable {
         guard FileManager.default.isExecutableFile(atPath: configuration.shim) else {
             throw ErrorBody(.unavailable, "the shim \(configuration.shim) is not there or cannot be executed; set SWITCHBACK_SHIM to its path")
         }
-        let catalog = AgentCatalog.load(folders: agentFolders, logger: logger)
+        let catalog = AgentCatalog.load(folders: agentFolders)
+        for problem in catalog.problems { logger.error("left out an agent's manifest", metadata: ["problem": "\(problem)"]) }
         let service = RunnerService(configuration: configuration, catalog: catalog, calls: BusShimCalls(bus: bus, logger: logger), logger: logger)
         await service.lookAround()
         let server = RunnerServer(bus: bus, service: service, name: configuration.name, version: version, logger: logger)

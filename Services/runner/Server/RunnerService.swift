@@ -1,3 +1,4 @@
+internal import Agents
 internal import Bus
 internal import Contract
 internal import FoundationEssentials

@@ -1,4 +1,4 @@
-@testable import RecorderServer
+import Pattern
 import Contract
 import Testing
 
