@@ -1,4 +1,4 @@
-public import Contract
+internal import Contract
 public import Pattern
 internal import TOMLKit
 
