@@ -44,7 +44,7 @@ public enum Recovery {
                 case .request(_, let message):
                     let answer = Applied(result: .gone, message: "the program has ended")
                     publisher.current?.respond(to: message, BusReply(Reply.encode(answer)))
-                case .busMoved: break
+                case .busMoved, .hook: break
                 }
             }
             try publisher.pump()

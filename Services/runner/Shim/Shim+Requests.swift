@@ -70,6 +70,7 @@ extension Shim {
         let bytes = message.payload
         let seq = emit(.in, bytes, author: author, via: message.header(Headers.via))
         pty.write(bytes)
+        signals.pacing.activity(.now)
         return Applied(result: .applied, seq: seq)
     }
 

@@ -24,7 +24,9 @@ public final class Shim {
     let terminal: Terminal
     let pty: PseudoTerminal
     private let lock: Int32
-    private let signals: Int32
+    private let signalled: Int32
+    var signals: PodSignals
+    private let hooks: HookSocket?
 
     /// Output that was read and is no frame yet.
     var output: [UInt8] = []
@@ -60,8 +62,8 @@ public final class Shim {
         guard let lock = directory.takeLock() else { throw ErrorBody(.conflict, "another shim runs pod \(spec.pod)") }
         self.lock = lock
         if directory.readState() != nil { throw ErrorBody(.conflict, "pod \(spec.pod) was started before") }
-        signals = cpty_signals()
-        guard signals >= 0 else { throw ErrorBody(.unavailable, "no signal descriptor: \(String(cString: strerror(errno)))") }
+        signalled = cpty_signals()
+        guard signalled >= 0 else { throw ErrorBody(.unavailable, "no signal descriptor: \(String(cString: strerror(errno)))") }
         spool = try Spool(directory: directory.spool, pod: spec.pod)
         nextSeq = spool.newest + 1
         lastTime = spool.newestTime
@@ -69,8 +71,12 @@ public final class Shim {
         link = BusLink(pod: spec.pod, servers: spec.natsServers, credentialsFile: spec.natsCredentialsFile, inbox: inbox)
         limit = SpoolLimit(cap: spec.spoolCapBytes)
         terminal = Terminal(columns: spec.columns, rows: spec.rows)
+        hooks = HookSocket(directory: path, pod: spec.pod, inbox: inbox)
+        var environment = spec.environment
+        environment[PodSocket.variable] = hooks?.path
         pty = try PseudoTerminal(
-            argv: spec.argv, environment: spec.environment, directory: spec.cwd, columns: spec.columns, rows: spec.rows)
+            argv: spec.argv, environment: environment, directory: spec.cwd, columns: spec.columns, rows: spec.rows)
+        signals = PodSignals(root: pty.pid, agent: spec.agent, .now)
         state = ShimState(phase: .running, shimPid: getpid(), pid: pty.pid)
         do { try directory.write(state) } catch { log("cannot write state.json: \(error)") }
         emit(
@@ -86,11 +92,13 @@ public final class Shim {
     /// Runs until the program has ended and the stream holds every frame.
     public func run() {
         link.start()
+        hooks?.start()
         while !(isFinished && unwritten.isEmpty && spool.acked >= spool.newest) {
             turn()
         }
         state.phase = .done
         do { try directory.write(state) } catch { log("cannot write state.json: \(error)") }
+        hooks?.stop()
         publisher.detach()
         spool.destroy()
     }
@@ -99,7 +107,7 @@ public final class Shim {
 
     private func turn() {
         var descriptors = [
-            pollfd(fd: inbox.descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: inbox.descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: signalled, events: Int16(POLLIN), revents: 0),
         ]
         let wantsTerminal = !isFinished && !pty.isHungUp
         if wantsTerminal {
@@ -117,6 +125,7 @@ public final class Shim {
         }
         let now = ContinuousClock.now
         if pacing.isDue(now, waitingBytes: output.count) { emitOutput(now) }
+        if !limit.isFull { lookAtSignals(now) }
         if let deadline = keyPacing.deadline, now >= deadline, !limit.isFull, !isFinished { emitKeyframe(now) }
         enforceStop(now)
         finishIfDrained(now)
@@ -138,6 +147,7 @@ public final class Shim {
     private func timeout() -> Int32 {
         let now = ContinuousClock.now
         var deadlines: [ContinuousClock.Instant?] = [pacing.deadline, nextSync, nextRetry, stopDeadline]
+        if !limit.isFull { deadlines.append(signals.pacing.deadline) }
         if !limit.isFull && !isFinished { deadlines.append(keyPacing.deadline) }
         if isDraining { deadlines += [quietDeadline, drainDeadline] }
         if limit.isFull { deadlines.append(now + .seconds(1)) }
@@ -151,7 +161,7 @@ public final class Shim {
 
     private func takeSignals() {
         while true {
-            switch cpty_signals_next(signals) {
+            switch cpty_signals_next(signalled) {
             case 0: return
             case SIGCHLD:
                 guard exit == nil, let status = pty.reap() else { continue }
@@ -172,6 +182,7 @@ public final class Shim {
     private func obey(_ event: ShimInbox.Event) {
         switch event {
         case .request(let verb, let message): answer(verb, message)
+        case .hook(let report): take(report)
         case .attached(let connection):
             if spool.acked == 0 && publisher.current == nil {
                 attach(connection, newest: 0)
@@ -196,6 +207,7 @@ public final class Shim {
             case .bytes:
                 let now = ContinuousClock.now
                 pacing.received(now)
+                signals.pacing.activity(now)
                 if isDraining { quietDeadline = now + .milliseconds(100) }
             case .nothing, .hungUp: return
             }

@@ -1,5 +1,6 @@
 internal import Bus
 internal import CPty
+internal import Contract
 internal import Synchronization
 
 /// What other threads hand to the shim's loop.
@@ -7,6 +8,8 @@ final class ShimInbox: Sendable {
     enum Event: Sendable {
         /// A request on `shim.<pod>.<verb>`.
         case request(verb: String, BusMessage)
+        /// What the agent's hooks reported.
+        case hook(HookReport)
         /// A bus connection to use from now on.
         case attached(BusConnection)
         /// The stream's newest frame of this pod, asked over that connection, and whether it is the exit.

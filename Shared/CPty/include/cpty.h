@@ -56,6 +56,28 @@ int cpty_signals(void);
 /// The next signal, 0 when there is none.
 int cpty_signals_next(int fd);
 
+/// One process as the kernel shows it. Source: proc_pid_stat(5).
+struct cpty_process {
+    pid_t pid;
+    pid_t parent;
+    pid_t group;
+    pid_t session;
+    /// R, S, D, T, Z, …
+    char state;
+    char name[64];
+    /// Clock ticks after boot: with the pid, this is one process and no other.
+    uint64_t start;
+    /// User and system time so far; the kernel counts hundredths.
+    double cpu_seconds;
+    double age_seconds;
+};
+/// Looks at a process. 0, or -1 when it is gone (or /proc cannot be read).
+int cpty_look(pid_t pid, struct cpty_process *process);
+/// The children of all threads of a process, at most `room`; returns their number. None where the kernel does not list them.
+int cpty_children(pid_t pid, pid_t *children, int room);
+/// The user at the other end of a Unix socket. 0 or an errno.
+int cpty_peer_user(int socket, uid_t *user);
+
 /// A descriptor that is readable when the process ends, or -1 (errno).
 int cpty_pidfd(pid_t pid);
 
