@@ -20,6 +20,14 @@ let package = Package(
         .executableTarget(
             name: "engine-bench", dependencies: ["CVTerm", .product(name: "Terminal", package: "switchback")],
             path: "Sources/engine-bench", swiftSettings: style),
+        // Seeks in a very long recording.
+        .executableTarget(
+            name: "record-bench",
+            dependencies: [
+                .product(name: "Bus", package: "switchback"), .product(name: "Contract", package: "switchback"),
+                .product(name: "RecorderClient", package: "switchback"),
+            ],
+            path: "Sources/RecordBench", swiftSettings: style),
         // A terminal on a WebSocket, end to end, beside the least one can be.
         .executableTarget(name: "pipeline-bench", path: "Sources/PipelineBench", swiftSettings: style),
     ]

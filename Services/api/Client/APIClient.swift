@@ -12,6 +12,11 @@ public struct APIClient: Sendable {
     public let address: String
     let token: String?
     private let timeout: TimeAmount = .seconds(130)
+    /// One for the process, never closed. Its own deadline ends a request; silence does not: the import of a large recording is
+    /// answered when its last frame is stored.
+    private static let http = HTTPClient(
+        eventLoopGroupProvider: .singleton,
+        configuration: HTTPClient.Configuration(timeout: .init(connect: .seconds(10), read: nil)))
 
     public init(address: String, token: String?) {
         self.address = address.hasSuffix("/") ? String(address.dropLast()) : address
@@ -227,7 +232,7 @@ public struct APIClient: Sendable {
 
     private func execute(_ request: HTTPClientRequest, _ timeout: TimeAmount) async throws(ErrorBody) -> HTTPClientResponse {
         do {
-            return try await HTTPClient.shared.execute(request, timeout: timeout)
+            return try await Self.http.execute(request, timeout: timeout)
         } catch {
             throw ErrorBody(.unavailable, "\(address) cannot be reached: \(error)")
         }
