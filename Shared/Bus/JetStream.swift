@@ -28,7 +28,8 @@ public struct JetStream: Sendable {
         while true {
             let configuration = JetStreamAPI.StreamConfiguration(
                 name: name, subjects: subjects, max_age: limits.maxAge.nanoseconds, max_bytes: bytes,
-                duplicate_window: min(limits.duplicateWindow.nanoseconds, limits.maxAge.nanoseconds), num_replicas: limits.replicas)
+                duplicate_window: min(limits.duplicateWindow.nanoseconds, limits.maxAge.nanoseconds), num_replicas: limits.replicas,
+                max_msgs_per_subject: limits.perSubject)
             do throws(BusError) {
                 _ = try await call("STREAM.CREATE.\(name)", configuration, as: JetStreamAPI.Envelope.self)
                 return
@@ -82,6 +83,11 @@ public struct JetStream: Sendable {
             let value = line[line.index(after: colon)...]
             return (String(line[..<colon]), String(value.drop { $0 == " " }))
         }
+    }
+
+    /// Removes every message on `subject` from a stream.
+    public func purge(_ stream: String, subject: String) async throws(BusError) {
+        _ = try await call("STREAM.PURGE.\(stream)", JetStreamAPI.Purge(filter: subject), as: JetStreamAPI.Envelope.self)
     }
 
     public func deleteConsumer(_ stream: String, _ consumer: String) async throws(BusError) {

@@ -7,17 +7,24 @@ public struct StreamLimits: Sendable {
     /// How long the server remembers message ids.
     public var duplicateWindow: Duration
     public var replicas: Int
+    /// Messages kept of each subject; nil: all.
+    public var perSubject: Int64?
 
-    public init(maxAge: Duration, maxBytes: Int64, duplicateWindow: Duration = .seconds(120), replicas: Int = 1) {
+    public init(
+        maxAge: Duration, maxBytes: Int64, duplicateWindow: Duration = .seconds(120), replicas: Int = 1, perSubject: Int64? = nil
+    ) {
         self.maxAge = maxAge
         self.maxBytes = maxBytes
         self.duplicateWindow = duplicateWindow
         self.replicas = replicas
+        self.perSubject = perSubject
     }
 
     /// The recorder seals frames within a minute; a day is room for its outages.
     public static let terminals = StreamLimits(maxAge: .seconds(24 * 3600), maxBytes: 8 << 30)
     public static let events = StreamLimits(maxAge: .seconds(7 * 24 * 3600), maxBytes: 1 << 30)
+    /// What the detector remembers: of each pod the newest only.
+    public static let memory = StreamLimits(maxAge: .seconds(30 * 24 * 3600), maxBytes: 512 << 20, perSubject: 1)
 }
 
 /// A stream's state.
@@ -61,8 +68,11 @@ enum JetStreamAPI {
         var max_bytes: Int64
         var duplicate_window: Int64
         var num_replicas: Int
+        var max_msgs_per_subject: Int64?
         var allow_direct = true
     }
+
+    struct Purge: Encodable { var filter: String }
 
     struct Stream: Decodable {
         struct State: Decodable {

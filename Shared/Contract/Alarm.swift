@@ -10,13 +10,22 @@ public struct Alarm: Sendable, Codable, Equatable {
     /// False when it is over.
     public var active: Bool
 
-    public init(time: Timestamp, service: String, instance: String, what: String, message: String, active: Bool) {
+    /// The pod it is about.
+    public var pod: PodID?
+    /// What was on the screen, where that says what is wrong.
+    public var screen: [String]?
+
+    public init(
+        time: Timestamp, service: String, instance: String, what: String, message: String, active: Bool, pod: PodID? = nil, screen: [String]? = nil
+    ) {
         self.time = time
         self.service = service
         self.instance = instance
         self.what = what
         self.message = message
         self.active = active
+        self.pod = pod
+        self.screen = screen
     }
 
     /// The subject it is published on.

@@ -52,6 +52,12 @@ public enum Subjects {
     /// Requests to the detector that owns the shard: `explain`.
     public static func detector(_ shard: Shard, _ verb: String) -> String { "detector.\(shard).\(verb)" }
     public static let detectorAgents = "detector.agents"
+    /// What the detector remembers of a pod, for whoever takes it over; the newest is kept in stream `DETECTOR`.
+    public static func detectorMemory(_ pod: PodID) -> String { "detector.memory.\(pod)" }
+    public static let allDetectorMemory = "detector.memory.*"
+    /// Every change of a pod's status, kept in stream `EVENTS`; ``PodStatus`` JSON.
+    public static func statusChanged(_ pod: PodID) -> String { event("status", pod.text, "changed") }
+    public static let allStatusChanges = "event.status.*.changed"
 
     // MARK: Registry and runners
 
@@ -85,6 +91,7 @@ public enum Subjects {
 public enum Streams {
     public static let terminals = "PTY"
     public static let events = "EVENTS"
+    public static let detector = "DETECTOR"
 }
 
 /// Names of message headers.

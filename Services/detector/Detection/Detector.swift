@@ -33,6 +33,12 @@ public struct Detector {
     /// The rules changed.
     public mutating func use(_ manifest: AgentManifest?, fallback: AgentManifest?) { self.manifest = manifest }
 
+    /// The engine's complete state: with ``carried``, all that a restart needs.
+    public func keyframe() -> [UInt8] { terminal.snapshot() }
+
+    /// The screen's rows, for an alarm.
+    public func screenText() -> [String] { terminal.text() }
+
     /// What a restart needs beyond the screen.
     public var carried: DetectorMemory { DetectorMemory(status: status) }
 }
