@@ -53,7 +53,7 @@ func service(
         program(
             "switchback-" + folder, "Services/\(folder)",
             [.byName(name: name + "Server"), "ServiceKit", "Bus", "Contract", logging] + (folder == "runner" ? ["Agents"] : []),
-            exclude: ["Client", "Server"] + (folder == "runner" ? ["Shim", "ShimProgram"] : [])),
+            exclude: ["Client", "Server"] + (folder == "runner" ? ["Shim", "ShimProgram"] : folder == "bindings" ? ["Core"] : [])),
     ]
 }
 
@@ -71,6 +71,7 @@ let package = Package(
         .library(name: "TestSupport", targets: ["TestSupport"]),
         .executable(name: "switchback", targets: ["switchback"]),
         .executable(name: "switchback-api", targets: ["switchback-api"]),
+        .executable(name: "switchback-bindings", targets: ["switchback-bindings"]),
         .executable(name: "switchback-recorder", targets: ["switchback-recorder"]),
         .executable(name: "switchback-registry", targets: ["switchback-registry"]),
         .executable(name: "switchback-relay", targets: ["switchback-relay"]),
@@ -145,7 +146,12 @@ let package = Package(
             ]),
         program("switchback-api", "Services/api", ["APIServer", "ServiceKit", "Bus", "Contract", logging], exclude: ["Client", "Server"]),
 
+        // Who may what, who waits on whom: values and time in, values out.
+        library("BindingsCore", "Services/bindings/Core", ["Contract"]),
+
         // Tests.
+        tests("BindingsCore", ["BindingsCore", "Contract"]),
+        tests("Bindings", ["BindingsServer", "BindingsClient", "RegistryClient", "RegistryServer", "TestSupport", "Contract", "Bus", "Database", logging]),
         tests("Terminal", ["Terminal", "Inspect"]),
         tests("Contract", ["Contract"]),
         tests("Asciicast", ["Asciicast"]),
@@ -172,6 +178,10 @@ let package = Package(
         tests("CommandLine", ["Console", "LocalStack", "Inspect", "Contract", "Terminal", "TestSupport", "ViewProtocol"]),
         tests("EndToEnd", ["APIClient", "ViewProtocol", "Compression", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
     ]
+        + service(
+            "Bindings", folder: "bindings",
+            client: ["Bus", "Contract", logging],
+            server: ["BindingsCore", "Bus", "Contract", "Database", "RegistryClient", "ServiceKit", logging, metrics])
         + service(
             "Recorder", folder: "recorder",
             client: ["Bus", "Contract"],

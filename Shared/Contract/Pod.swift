@@ -137,6 +137,8 @@ public struct Pod: Sendable, Equatable, Codable {
     public var resumedFrom: PodID?
     public var resumedBy: PodID?
     public var imported: Bool
+    /// Who asked for it.
+    public var owner: Author?
     /// executing, waiting, idle or unknown, once a detector says so.
     public var status: PodStatus?
 

@@ -74,6 +74,22 @@ public enum Subjects {
     public static let podsReport = "registry.pods.report"
     public static func runner(_ runner: String, _ verb: String) -> String { "runner.\(runner).\(verb)" }
 
+    // MARK: Bindings, waits
+
+    public static let bindingsRequest = "bindings.request"
+    public static let bindingsAccept = "bindings.accept"
+    public static let bindingsReject = "bindings.reject"
+    public static let bindingsRevoke = "bindings.revoke"
+    public static let bindingsGet = "bindings.get"
+    public static let bindingsList = "bindings.list"
+    public static let bindingsPolicy = "bindings.policy"
+    public static let bindingsSnapshot = "bindings.snapshot"
+    public static let waitsCreate = "waits.create"
+    public static let waitsGet = "waits.get"
+    public static let waitsList = "waits.list"
+    public static let waitsCancel = "waits.cancel"
+    public static let attentionList = "attention.list"
+
     // MARK: Status, events, services
 
     public static func status(_ pod: PodID) -> String { "status.\(pod)" }

@@ -45,7 +45,8 @@ struct RegistryStore: Sendable {
             try connection.query(
                 "INSERT INTO registry.pod_states (pod, valid, state) VALUES ($1, tstzrange($2, NULL), $3::jsonb)", pod.pod.text,
                 pod.created.databaseValue, try JSON.text(state))
-            let made = pod.in(state)
+            var made = pod.in(state)
+            made.owner = author
             try Self.post(connection, PodEvent(what: what, time: pod.created, pod: made))
             return .new(made)
         }
@@ -193,7 +194,7 @@ struct RegistryStore: Sendable {
         -> String
     {
         """
-        SELECT p.pod, p.name, p.spec, p.created, p.imported, p.resumed_from, \(state) AS state, s.status, s.reason AS status_reason,
+        SELECT p.pod, p.name, p.spec, p.author, p.created, p.imported, p.resumed_from, \(state) AS state, s.status, s.reason AS status_reason,
             lower(s.valid) AS status_since, s.seq AS status_seq, s.evidence\(extra.map { ", " + $0 } ?? "")
         FROM \(from) LEFT JOIN registry.statuses s ON s.pod = p.pod AND \(status)
         """
@@ -211,6 +212,7 @@ struct RegistryStore: Sendable {
             pod: id, name: try row.decode("name"), spec: try JSON.decode(PodSpec.self, from: try row.decode("spec", as: String.self).utf8),
             lifecycle: state.lifecycle, created: Timestamp(microseconds: try row.decode("created")), imported: try row.decode("imported"))
         pod.resumedFrom = try row.decode("resumed_from", as: String?.self).flatMap { PodID($0) }
+        pod.owner = Author(try row.decode("author", as: String.self))
         pod = pod.in(state)
         if let status = try row.decode("status", as: String?.self) {
             pod.status = PodStatus(

@@ -1,0 +1,35 @@
+public import Contract
+
+/// Records as reasons for which a pod cannot go on.
+extension Claim {
+    /// A pod's open wait needs its targets; a person's keeps nobody from working.
+    public init?(_ wait: Wait) {
+        guard wait.isOpen, wait.waiter.kind == .pod, let waiter = PodID(wait.waiter.id) else { return nil }
+        // Of a binding that is waited for, the binding itself is the reason.
+        let open = wait.targets.filter { $0.seen == nil && $0.binding == nil }
+        self.init(
+            id: wait.id, kind: .wait, from: .pod(waiter), to: Set(open.map { .pod($0.pod) }), anyFrees: wait.mode == .any,
+            why: "waits until \(wait.until.rawValue)", since: wait.created, deadline: wait.deadline)
+    }
+
+    /// A pending binding needs its target's answer; with `ask_person` a person's.
+    public init?(_ binding: Binding, person: String = "operator") {
+        guard binding.state == .pending else { return nil }
+        self.init(
+            id: binding.id, kind: .binding, from: .pod(binding.from), to: [binding.asksPerson == true ? .person(person) : .pod(binding.to)],
+            why: "asks for \(binding.pending.map(\.rawValue).joined(separator: ", "))", since: binding.since, deadline: binding.expires)
+    }
+
+    /// A pod whose screen waits for a person.
+    public init?(_ status: PodStatus, of pod: PodID, person: String) {
+        guard status.status == "waiting", let reason = status.reason, let kind = Self.kinds[reason] else { return nil }
+        self.init(
+            id: "status:" + pod.text, kind: kind, from: .pod(pod), to: [.person(person)], why: reason, since: status.since)
+    }
+
+    /// What a person must do for a pod that waits for this reason.
+    private static let kinds: [String: Kind] = [
+        "approval": .approval, "plan": .approval, "trust": .approval, "question": .question, "input": .question, "login": .login,
+        "password": .login, "quota": .quota,
+    ]
+}

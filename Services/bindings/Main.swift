@@ -1,0 +1,37 @@
+internal import BindingsServer
+internal import Bus
+internal import Contract
+internal import Database
+internal import ServiceKit
+
+@main
+enum Main {
+    static func main() async {
+        await ServiceProgram.run("bindings") { context in
+            let address = try context.configuration.requireDatabaseURL()
+            let pool = DatabasePool(.init(address: address, applicationName: "switchback-bindings"), logger: context.logger)
+            try await pool.waitUntilReachable(timeout: .seconds(30))
+            context.health.register("database") {
+                do {
+                    try await pool.withConnection { _ = try $0.query("SELECT 1") }
+                    return nil
+                } catch {
+                    return "\(error)"
+                }
+            }
+            let bus = try await context.connect()
+            let micro = try Microservice(
+                bus, name: "bindings", id: context.configuration.instance, version: ServiceProgram.version,
+                summary: "bindings, waits, what needs a person", started: Timestamp.now().description)
+            let server = try await BindingsServer.start(
+                bus: bus, pool: pool, logger: context.logger, instance: context.configuration.instance, micro: micro)
+            return [
+                Running {
+                    await server.stop()
+                    await bus.close()
+                    pool.close()
+                }
+            ]
+        }
+    }
+}

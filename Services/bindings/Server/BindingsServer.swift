@@ -1,0 +1,87 @@
+public import Bus
+internal import Contract
+public import Database
+public import Logging
+internal import RegistryClient
+
+/// The bindings service in one piece: what `Main.swift` and tests start. Any number of instances share the work.
+public final class BindingsServer: Sendable {
+    private let endpoints: BindingsEndpoints
+    private let followers: Followers
+    private let sender: EventSender
+    private let watch: Task<Void, Never>
+    private let micro: Microservice?
+
+    /// `svc.bindings.<instance>.alive`
+    private struct Alive: Encodable {
+        var service = "bindings"
+        var instance: String
+        var state = "serving"
+        var time: Timestamp
+    }
+
+    /// Brings the schema up to date, makes the streams that are missing, and answers.
+    /// - Parameters:
+    ///   - sweep: how often deadlines are looked at; by five times that, open records are compared with the registry.
+    ///   - micro: counts the requests for the NATS services protocol.
+    /// - Throws: when the database or the bus cannot be used.
+    public static func start(
+        bus: BusConnection, pool: DatabasePool, logger: Logger, instance: String = "bindings", sweep: Duration = .seconds(1),
+        micro: Microservice? = nil
+    ) async throws -> BindingsServer {
+        let store = BindingsStore(pool: pool)
+        try await store.migrate()
+        try await JetStream(bus).ensureStreams()
+        let service = BindingsService(store: store, pods: RegistryKnowledge(registry: RegistryClient(bus: bus)), board: StatusBoard())
+        let sender = EventSender(store: store, bus: bus, logger: logger)
+        let followers = Followers(service: service, sender: sender, logger: logger)
+        let endpoints = BindingsEndpoints(service: service, sender: sender)
+        try await followers.open(on: bus)
+        try endpoints.open(on: bus, counting: micro)
+        await sender.wake()
+        return BindingsServer(endpoints, followers, sender, watch: watch(service, bus, sender, logger, instance, sweep), micro)
+    }
+
+    private init(_ endpoints: BindingsEndpoints, _ followers: Followers, _ sender: EventSender, watch: Task<Void, Never>, _ micro: Microservice?) {
+        self.endpoints = endpoints
+        self.followers = followers
+        self.sender = sender
+        self.watch = watch
+        self.micro = micro
+    }
+
+    /// Stops answering, keeps what is at hand, leaves the rest to whoever starts next.
+    public func stop() async {
+        watch.cancel()
+        endpoints.close()
+        await followers.close()
+        await sender.stop()
+    }
+
+    /// Deadlines, and what was missed.
+    private static func watch(
+        _ service: BindingsService, _ bus: BusConnection, _ sender: EventSender, _ logger: Logger, _ instance: String, _ sweep: Duration
+    ) -> Task<Void, Never> {
+        Task {
+            var round = 0
+            while !Task.isCancelled {
+                if bus.isConnected, let payload = try? JSON.encode(Alive(instance: instance, time: .now())) {
+                    try? bus.publish(Subjects.alive(service: "bindings", instance: instance), payload: payload)
+                }
+                do {
+                    var isChanged = try await service.tick()
+                    if round % 5 == 0, bus.isConnected {
+                        try await service.reconcile()
+                        isChanged = true
+                    }
+                    // Also sends what another instance left when it ended.
+                    if isChanged { await sender.wake() }
+                } catch {
+                    logger.info("deadlines and missed messages wait", metadata: ["reason": "\(error)"])
+                }
+                round += 1
+                try? await Task.sleep(for: sweep)
+            }
+        }
+    }
+}

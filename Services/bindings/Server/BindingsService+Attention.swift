@@ -1,0 +1,101 @@
+internal import BindingsCore
+internal import Contract
+
+/// What needs a person: opened once for each episode, closed when it is resolved.
+extension BindingsService {
+    private static let ofStatus: Set<Attention.Kind> = [.approval, .question, .login, .quota]
+
+    /// A status that asks opens an item; the next that does not closes it. `unknown` says nothing either way.
+    func attend(to status: PodStatus, of pod: PodID, in ledger: inout Ledger) throws {
+        let open = try ledger.open(Attention.self, of: pod).filter { Self.ofStatus.contains($0.kind) }
+        guard let claim = Claim(status, of: pod, person: "") else {
+            guard status.status != "unknown" else { return }
+            for item in open { try close(item, "answered", in: &ledger) }
+            return
+        }
+        let kind: Attention.Kind =
+            switch claim.kind {
+            case .approval: .approval
+            case .login: .login
+            case .quota: .quota
+            default: .question
+            }
+        for item in open where item.kind != kind || item.status?.isSameEpisode(as: status) != true {
+            try close(item, "answered", in: &ledger)
+        }
+        guard try ledger.open(Attention.self, key: "\(kind.rawValue) \(pod)") == nil else { return }
+        try ledger.put(
+            Attention(
+                id: RecordID.make("A"), kind: kind, subject: pod.text, pod: pod, summary: status.summary ?? "waits for \(claim.why)", status: status,
+                opened: ledger.time), "opened")
+    }
+
+    /// A pod has ended: nothing of it needs anybody.
+    func dismiss(_ pod: PodID, in ledger: inout Ledger) throws {
+        for item in try ledger.open(Attention.self, of: pod) where item.kind != .cycle && item.kind != .binding {
+            try close(item, "ended", in: &ledger)
+        }
+    }
+
+    func attend(to binding: Binding, in ledger: inout Ledger) throws {
+        let open = try ledger.open(Attention.self, key: "\(Attention.Kind.binding.rawValue) \(binding.id)")
+        if binding.isLive && !binding.pending.isEmpty {
+            guard open == nil else { return }
+            let scopes = binding.pending.map(\.rawValue).joined(separator: ", ")
+            try ledger.put(
+                Attention(
+                    id: RecordID.make("A"), kind: .binding, subject: binding.id, pod: binding.from,
+                    summary: "\(binding.from) asks \(binding.to) for \(scopes)" + (binding.note.map { ": \($0)" } ?? ""), opened: ledger.time), "opened")
+        } else if let open {
+            let word =
+                switch binding.reason {
+                case nil, .rejected: "answered"
+                case .expired: "expired"
+                default: "ended"
+                }
+            try close(open, word, in: &ledger)
+        }
+    }
+
+    func close(_ item: Attention, _ resolution: String, in ledger: inout Ledger) throws {
+        var item = item
+        item.closed = ledger.time
+        item.resolution = resolution
+        try ledger.put(item, "closed")
+    }
+
+    /// Opens an item for each cycle that has formed, closes those that are no more.
+    /// - Parameter mayHaveFormed: whether a change was made that can close a cycle; waits that would are refused before.
+    func reportCycles(after mayHaveFormed: Bool, in ledger: inout Ledger) throws {
+        let open = try ledger.open(Attention.self).filter { $0.kind == .cycle }
+        guard mayHaveFormed || !open.isEmpty else { return }
+        let cycles = try graph(in: ledger).cycles().map { $0.compactMap(\.pod) }
+        for item in open where !cycles.contains(where: { $0 == item.path }) { try close(item, "ended", in: &ledger) }
+        for path in cycles where !open.contains(where: { $0.path == path }) {
+            guard let first = path.first else { continue }
+            try ledger.put(
+                Attention(
+                    id: RecordID.make("A"), kind: .cycle, subject: first.text, path: path,
+                    summary: "nobody can go on: " + (path + [first]).map(\.text).joined(separator: " waits on "), opened: ledger.time), "opened")
+        }
+    }
+}
+
+extension GraphNode {
+    var pod: PodID? {
+        if case .pod(let pod) = self { return pod }
+        return nil
+    }
+}
+
+extension PodStatus {
+    /// Whether it asks the same as another: the same reason, with the same dialog or else since the same time.
+    func isSameEpisode(as other: PodStatus) -> Bool {
+        guard status == other.status, reason == other.reason else { return false }
+        if let fingerprint, let theirs = other.fingerprint { return fingerprint == theirs }
+        return since == other.since
+    }
+
+    /// What a person is shown of it.
+    var summary: String? { question ?? evidence }
+}

@@ -1,0 +1,46 @@
+internal import Contract
+
+/// What the store keeps with its history: bindings, waits, attention items.
+protocol StoredRecord: Codable, Equatable, Sendable {
+    static var recordKind: String { get }
+    var id: String { get }
+    var isOpen: Bool { get }
+    var concerned: [PodID] { get }
+    var uniqueKey: String? { get }
+    var due: Timestamp? { get }
+    var created: Timestamp { get }
+    /// The payload of the event that tells of it.
+    func event(_ what: String, time: Timestamp, seq: UInt64) throws -> [UInt8]
+}
+
+extension Binding: StoredRecord {
+    static var recordKind: String { "binding" }
+    var isOpen: Bool { isLive }
+    var concerned: [PodID] { [from, to] }
+    var uniqueKey: String? { "\(from)>\(to)" }
+    var due: Timestamp? { expires }
+    func event(_ what: String, time: Timestamp, seq: UInt64) throws -> [UInt8] {
+        try JSON.encode(BindingEvent(what: what, time: time, seq: seq, binding: self))
+    }
+}
+
+extension Wait: StoredRecord {
+    static var recordKind: String { "wait" }
+    var concerned: [PodID] { targets.map(\.pod) + (waiter.kind == .pod ? PodID(waiter.id).map { [$0] } ?? [] : []) }
+    var uniqueKey: String? { nil }
+    var due: Timestamp? { deadline }
+    func event(_ what: String, time: Timestamp, seq: UInt64) throws -> [UInt8] {
+        try JSON.encode(WaitEvent(what: what, time: time, seq: seq, wait: self))
+    }
+}
+
+extension Attention: StoredRecord {
+    static var recordKind: String { "attention" }
+    var concerned: [PodID] { path ?? pod.map { [$0] } ?? [] }
+    var uniqueKey: String? { "\(kind.rawValue) \(subject)" }
+    var due: Timestamp? { nil }
+    var created: Timestamp { opened }
+    func event(_ what: String, time: Timestamp, seq: UInt64) throws -> [UInt8] {
+        try JSON.encode(AttentionEvent(what: what, time: time, seq: seq, attention: self))
+    }
+}

@@ -1,0 +1,152 @@
+import BindingsClient
+import BindingsServer
+import Bus
+import Contract
+import Database
+import Foundation
+import Logging
+import RegistryClient
+import RegistryServer
+import Synchronization
+import TestSupport
+import Testing
+
+/// The bindings service over a real nats-server, PostgreSQL and registry; the runner is the test's.
+final class Stage: Sendable {
+    let nats: NATSServer
+    let bus: BusConnection
+    let pool: DatabasePool
+    let registry: RegistryServer
+    let pods: RegistryClient
+    let client: BindingsClient
+    /// Every event of the service, in the order in which it came. Two instances may publish one twice, under the same id, of which the
+    /// stream keeps one.
+    let events = Mutex<[BusMessage]>([])
+    private let servers = Mutex<[BindingsServer]>([])
+
+    private init(nats: NATSServer, bus: BusConnection, pool: DatabasePool, registry: RegistryServer) {
+        self.nats = nats
+        self.bus = bus
+        self.pool = pool
+        self.registry = registry
+        pods = RegistryClient(bus: bus)
+        client = BindingsClient(bus: bus)
+    }
+
+    static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    static func start(instances: Int = 1) async throws -> Stage {
+        let nats = try await NATSServer.start()
+        let bus = try await nats.connect()
+        let pool = DatabasePool(.init(address: try await TestPostgres.database(), connections: 8), logger: quiet)
+        let registry = try await RegistryServer.start(bus: bus, pool: pool, logger: quiet)
+        let it = Stage(nats: nats, bus: bus, pool: pool, registry: registry)
+        // One subscription: only that keeps the order between areas.
+        try bus.subscribe("event.>") { message in
+            guard ["binding", "wait", "attention"].contains(message.subject.split(separator: ".")[1]) else { return }
+            let id = message.header(Headers.messageID)
+            it.events.withLock { events in
+                if !events.contains(where: { $0.header(Headers.messageID) == id }) { events.append(message) }
+            }
+        }
+        for verb in ["start", "stop"] {
+            try bus.answer(Subjects.runner("one", verb)) { (_: Done) in
+                Started(pid: 1, cwd: "/w", agent: nil, worktreePath: nil, sessionID: nil, argv: ["bash"])
+            }
+        }
+        _ = try await it.pods.heartbeat(Heartbeat(runner: "one", host: "h", version: "1", sent: .now(), pods: []))
+        for _ in 0..<instances { try await it.startService() }
+        return it
+    }
+
+    func startService() async throws {
+        let name = "bindings-\(servers.withLock { $0.count })"
+        let server = try await BindingsServer.start(bus: bus, pool: pool, logger: Self.quiet, instance: name, sweep: .milliseconds(100))
+        servers.withLock { $0.append(server) }
+    }
+
+    func stopService() async {
+        for server in servers.withLock({ servers in
+            defer { servers = [] }
+            return servers
+        }) { await server.stop() }
+    }
+
+    func end() async {
+        await stopService()
+        await registry.stop()
+        await bus.close()
+        pool.close()
+    }
+
+    // MARK: - Pods
+
+    func pod(_ name: String, owner: String = "ada") async throws -> PodID {
+        try await pods.create(
+            CreatePod(spec: PodSpec(name: name, command: ["bash"]), author: Author(kind: .person, id: owner))
+        ).pod
+    }
+
+    func say(_ status: String, _ reason: String? = nil, of pod: PodID, seq: UInt64 = 1) throws {
+        try bus.publish(
+            Subjects.status(pod), payload: try JSON.encode(PodStatus(status: status, reason: reason, since: .now(), seq: seq, evidence: "as seen")))
+    }
+
+    func exit(_ pod: PodID) async throws {
+        for (seq, control) in [Control.start(.init(argv: ["bash"], columns: 80, rows: 24)), .exit(.code(0))].enumerated() {
+            let frame = Frame(pod: pod, seq: UInt64(seq + 1), time: .now(), kind: .ctl, bytes: try JSON.encode(control))
+            _ = try await bus.request(frame.subject, payload: frame.bytes, headers: frame.headers)
+        }
+    }
+
+    // MARK: - Asking
+
+    func request(_ from: PodID, _ to: PodID, _ scopes: [Scope] = [.read]) async throws(ErrorBody) -> Binding {
+        try await client.request(RequestBinding(from: from, to: to, scopes: scopes, author: Author(kind: .pod, id: from.text)))
+    }
+
+    func accept(_ binding: Binding, _ scopes: [Scope]? = nil) async throws(ErrorBody) -> Binding {
+        try await client.accept(DecideBinding(id: binding.id, author: Author(kind: .pod, id: binding.to.text), scopes: scopes))
+    }
+
+    func wait(
+        _ waiter: PodID?, on pods: [PodID], _ mode: Wait.Mode = .all, until: Wait.Until = .idle, timeout: Int64 = 60_000, turn: UInt64? = nil
+    ) async throws(ErrorBody) -> Wait {
+        try await client.wait(
+            CreateWait(
+                waiter: waiter.map { Author(kind: .pod, id: $0.text) } ?? Author(kind: .person, id: "ada"), pods: pods, mode: mode, until: until,
+                turn: turn, timeoutMs: timeout))
+    }
+
+    /// Waits until the wait has ended.
+    func outcome(_ wait: Wait) async throws -> Wait {
+        try await eventually(within: .seconds(20), "the wait did not end") {
+            let wait = try await self.client.wait(wait.id)
+            return wait.isOpen ? nil : wait
+        }
+    }
+
+    func rows() async throws -> Int {
+        try await pool.withConnection { try $0.query("SELECT count(*) FROM bindings.records WHERE kind = 'binding'")[0].decode(0) }
+    }
+
+    /// The last tokens of the events of an area, in their order.
+    func told(_ area: String, _ id: String? = nil) -> [String] {
+        events.withLock { events in
+            events.compactMap { message in
+                let tokens = message.subject.split(separator: ".")
+                return tokens[1] == area && (id == nil || tokens[2] == id!) ? String(tokens[3]) : nil
+            }
+        }
+    }
+}
+
+/// The code of the error that `body` throws.
+func code(_ body: () async throws -> Any) async -> ErrorBody.Code? {
+    do {
+        _ = try await body()
+        return nil
+    } catch {
+        return (error as? ErrorBody)?.code
+    }
+}
