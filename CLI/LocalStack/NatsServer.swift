@@ -18,12 +18,19 @@ enum NatsServer {
           store_dir: \(quoted(storeDirectory))
           max_memory_store: 64MB
         }
+        \(accounts(password: settings.natsPassword, tapPassword: settings.tapPassword))
+        """
+    }
+
+    /// Who may connect: the services and shims as `switchback`; `tap`, who may listen to everything and change nothing.
+    static func accounts(password: String, tapPassword: String) -> String {
+        """
         accounts {
           SWITCHBACK {
             jetstream: enabled
             users: [
-              { user: switchback, password: "\(settings.natsPassword)" }
-              { user: tap, password: "\(settings.tapPassword)",
+              { user: switchback, password: "\(password)" }
+              { user: tap, password: "\(tapPassword)",
                 permissions: { subscribe: ">", publish: { allow: ["$SRV.>", "$JS.API.INFO", "$JS.API.STREAM.>", "$JS.API.CONSUMER.>"],
                   deny: ["$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.UPDATE.>", "$JS.API.STREAM.MSG.DELETE.>",
                          "$JS.API.STREAM.CREATE.>", "$JS.API.STREAM.RESTORE.>", "$JS.API.CONSUMER.DELETE.>", "$JS.API.CONSUMER.DURABLE.>"] } } }

@@ -16,7 +16,7 @@ struct Switchback: AsyncParsableCommand {
             """,
         version: version,
         groupedSubcommands: [
-            CommandGroup(name: "Local stack:", subcommands: [Up.self, Down.self, Status.self, DoctorCommand.self, Supervise.self]),
+            CommandGroup(name: "Local stack:", subcommands: [Up.self, Down.self, Status.self, DoctorCommand.self, TokenCommand.self, KeysCommand.self, Supervise.self]),
             CommandGroup(
                 name: "Pods:", subcommands: [Run.self, Ps.self, Attach.self, Screen.self, Send.self, Resize.self, Stop.self, Resume.self]),
             CommandGroup(name: "The record:", subcommands: [Replay.self, SearchCommand.self, Export.self, Import.self]),

@@ -14,7 +14,7 @@ enum Main {
             let tokens = try configuration.require("SWITCHBACK_TOKENS", for: "the file of access tokens, lines `token role name`")
             let bus = try await context.connect()
             let bulk = try await context.connect(bulk: true)
-            try await JetStream(bulk).ensureStreams()
+            try await context.ensureStreams(bulk)
             let micro = try Microservice(
                 bus, name: "api", id: configuration.instance, version: ServiceProgram.version, summary: "HTTP, WebSocket, SSE, web",
                 started: Timestamp.now().description)

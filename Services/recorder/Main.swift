@@ -23,6 +23,7 @@ enum Main {
             }
             let bus = try await context.connect()
             let bulk = try await context.connect(bulk: true)
+            try await context.ensureStreams(bulk)
             let micro = try Microservice(
                 bus, name: "recorder", id: configuration.instance, version: ServiceProgram.version, summary: "durable recordings: seek, play, search",
                 started: Timestamp.now().description)

@@ -20,6 +20,7 @@ enum Main {
                 }
             }
             let bus = try await context.connect()
+            try await context.ensureStreams(bus)
             let micro = try Microservice(
                 bus, name: "registry", id: context.configuration.instance, version: ServiceProgram.version,
                 summary: "pods, runners, lifecycle and its history", started: Timestamp.now().description)

@@ -8,7 +8,7 @@ enum Main {
     static func main() async {
         await ServiceProgram.run("relay") { context in
             let bus = try await context.connect()
-            try await JetStream(bus).ensureStreams()
+            try await context.ensureStreams(bus)
             let relay = RelayService(bus: bus, logger: context.logger)
             try await relay.join(instance: context.configuration.instance)
             let micro = try Microservice(

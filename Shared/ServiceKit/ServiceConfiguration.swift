@@ -9,6 +9,8 @@ internal import FoundationEssentials
 /// | `SWITCHBACK_NATS_URL` | servers, comma-separated, with user and password if needed |
 /// | `SWITCHBACK_NATS_CREDS` | a credentials file |
 /// | `SWITCHBACK_DATABASE_URL` | PostgreSQL, for the services that keep something |
+/// | `SWITCHBACK_NATS_URL_FILE`, `SWITCHBACK_DATABASE_URL_FILE` | files that hold the same, for addresses with a password |
+/// | `SWITCHBACK_STREAM_REPLICAS` | on how many NATS servers each stream is kept: 1, 3 or 5; 1 where missing |
 /// | `SWITCHBACK_HTTP` | `host:port` of `/healthz`, `/readyz`, `/metrics`; port 0 takes any |
 /// | `SWITCHBACK_INSTANCE` | this instance's name; host and process where missing |
 /// | `SWITCHBACK_LOG_LEVEL` | `trace` … `critical`; `info` where missing |
@@ -21,6 +23,8 @@ public struct ServiceConfiguration: Sendable {
     public var natsCredentialsFile: String?
     public var databaseURL: String?
     public var http: ListenAddress
+    /// On how many servers each stream is kept.
+    public var streamReplicas: Int
     public var logLevel: Logger.Level
     /// The whole environment, for what only one service wants.
     public var environment: [String: String]
@@ -29,11 +33,16 @@ public struct ServiceConfiguration: Sendable {
     public init(service: String, environment: [String: String]) throws(ConfigurationError) {
         self.service = service
         self.environment = environment
-        let servers = (environment["SWITCHBACK_NATS_URL"] ?? "nats://127.0.0.1:4222").split(separator: ",").map(String.init)
+        let servers = (try Self.address("SWITCHBACK_NATS_URL", environment) ?? "nats://127.0.0.1:4222").split(separator: ",").map(String.init)
         guard !servers.isEmpty else { throw ConfigurationError("SWITCHBACK_NATS_URL is empty; give nats://host:port") }
         natsServers = servers
         natsCredentialsFile = environment["SWITCHBACK_NATS_CREDS"]
-        databaseURL = environment["SWITCHBACK_DATABASE_URL"]
+        databaseURL = try Self.address("SWITCHBACK_DATABASE_URL", environment)
+        let replicas = environment["SWITCHBACK_STREAM_REPLICAS"] ?? "1"
+        guard let streamReplicas = Int(replicas), [1, 3, 5].contains(streamReplicas) else {
+            throw ConfigurationError("SWITCHBACK_STREAM_REPLICAS is \"\(replicas)\"; use 1, 3 or 5, no more than there are NATS servers")
+        }
+        self.streamReplicas = streamReplicas
         http = try ListenAddress(environment["SWITCHBACK_HTTP"] ?? "127.0.0.1:0", variable: "SWITCHBACK_HTTP")
         let level = environment["SWITCHBACK_LOG_LEVEL"] ?? "info"
         guard let logLevel = Logger.Level(rawValue: level) else {
@@ -46,6 +55,22 @@ public struct ServiceConfiguration: Sendable {
             throw ConfigurationError("SWITCHBACK_INSTANCE is \"\(instance)\"; it must be one subject token: no spaces, '.', '*' or '>'")
         }
         self.instance = instance
+    }
+
+    /// A variable's value, or that of the file which the variable with `_FILE` names.
+    private static func address(_ variable: String, _ environment: [String: String]) throws(ConfigurationError) -> String? {
+        guard let file = environment[variable + "_FILE"], !file.isEmpty else { return environment[variable] }
+        guard environment[variable] == nil else {
+            throw ConfigurationError("\(variable) and \(variable)_FILE are both set; unset one of them")
+        }
+        guard let data = FileManager.default.contents(atPath: file) else {
+            throw ConfigurationError("\(variable)_FILE names \(file), which cannot be read")
+        }
+        let text = String(decoding: data, as: UTF8.self)
+        guard let line = text.split(whereSeparator: \.isNewline).first else {
+            throw ConfigurationError("\(variable)_FILE names \(file), which is empty")
+        }
+        return String(line)
     }
 
     /// Reads the process's own environment.

@@ -30,6 +30,14 @@ public struct ServiceContext: Sendable {
         health.register(bulk ? "nats-bulk" : "nats") { connection.isConnected ? nil : "not connected to NATS" }
         return connection
     }
+
+    /// Makes the streams where they are missing.
+    public func ensureStreams(_ bus: BusConnection) async throws(BusError) {
+        var terminals = StreamLimits.terminals, events = StreamLimits.events
+        terminals.replicas = configuration.streamReplicas
+        events.replicas = configuration.streamReplicas
+        try await JetStream(bus).ensureStreams(terminals: terminals, events: events)
+    }
 }
 
 /// A part that runs until the program is told to stop, and then stops by `stop`.
@@ -52,10 +60,14 @@ public enum ServiceProgram {
 
     /// Starts `service` and returns when it has stopped. Ends the process with 1, and a reason in the log, if it cannot start.
     ///
+    /// With the argument `--ready` it only asks the service that runs here already whether it is ready, for health checks of containers:
+    /// ends with 0 or 1.
+    ///
     /// The services that `start` returns are stopped in reverse order; the health server answers until the last has stopped.
     public static func run(_ service: String, start: @escaping @Sendable (ServiceContext) async throws -> [any Service]) async {
         signal(SIGPIPE, SIG_IGN)
         do {
+            if CommandLine.arguments.dropFirst().first == "--ready" { exit(try ReadyProbe.isReady(ServiceConfiguration(service: service).http) ? 0 : 1) }
             try await serve(ServiceConfiguration(service: service), start: start)
         } catch {
             let logger = Logger(label: service) { _ in JSONLogHandler(service: service, instance: "-", level: .info) }

@@ -122,6 +122,30 @@ struct StackHomeTests {
     }
 }
 
+@Suite("Secrets of a deployment")
+struct KeysTests {
+    @Test("They are made once; what exists stays; a half that lost its other half is made anew with it")
+    func keys() throws {
+        let directory = TemporaryDirectory()
+        let first = try Keys.make(in: directory.path, bus: ["a:1", "b:2"], database: "db:5432")
+        #expect(first.count == 5)
+        func read(_ name: String) throws -> String { try String(contentsOfFile: directory.path + "/" + name, encoding: .utf8) }
+        let url = try read("bus/url"), users = try read("bus/users.conf"), tokens = try read("api/tokens")
+        let password = try #require(url.split(separator: "@").first?.split(separator: ":").last)
+        #expect(users.contains("user: switchback, password: \"\(password)\""))
+        #expect(url == "nats://switchback:\(password)@a:1,nats://switchback:\(password)@b:2\n")
+        #expect(try read("database/url") == "postgres://switchback:\(read("database/password").dropLast())@db:5432/switchback\n")
+        #expect(try Keys.make(in: directory.path, bus: ["a:1"], database: "db:5432") == [])
+        #expect(try read("bus/url") == url && read("api/tokens") == tokens)
+        #expect(Keys.token(role: "admin", inFile: directory.path + "/api/tokens").map { tokens.hasPrefix($0 + " admin") } == true)
+        #expect(Keys.token(role: "viewer", inFile: directory.path + "/api/tokens") == nil)
+
+        try FileManager.default.removeItem(atPath: directory.path + "/bus/url")
+        #expect(try Keys.make(in: directory.path, bus: ["a:1"], database: "db:5432").count == 2)
+        #expect(try read("bus/users.conf") != users)
+    }
+}
+
 @Suite("Logs and locks")
 struct LogAndLockTests {
     @Test("A log beyond the limit is emptied, its content kept beside; its writer goes on")

@@ -1,4 +1,5 @@
 import CoreMetrics
+import Foundation
 import HTTPTypes
 import HummingbirdCore
 import Logging
@@ -22,7 +23,8 @@ struct ConfigurationTests {
         "A setting that cannot be used is named in the error",
         arguments: [
             ("SWITCHBACK_HTTP", "nowhere"), ("SWITCHBACK_HTTP", "h:70000"), ("SWITCHBACK_LOG_LEVEL", "loud"), ("SWITCHBACK_INSTANCE", "a.b"),
-            ("SWITCHBACK_NATS_URL", ","),
+            ("SWITCHBACK_NATS_URL", ","), ("SWITCHBACK_STREAM_REPLICAS", "2"), ("SWITCHBACK_NATS_URL_FILE", "/nonexistent"),
+            ("SWITCHBACK_DATABASE_URL_FILE", "/dev/null"),
         ])
     func refused(variable: String, value: String) {
         let error = #expect(throws: ConfigurationError.self) { try ServiceConfiguration(service: "relay", environment: [variable: value]) }
@@ -34,6 +36,19 @@ struct ConfigurationTests {
         let configuration = try ServiceConfiguration(service: "recorder", environment: [:])
         let error = #expect(throws: ConfigurationError.self) { try configuration.requireDatabaseURL() }
         #expect(error?.message.contains("SWITCHBACK_DATABASE_URL") == true)
+    }
+
+    @Test("An address with a password may stand in a file; in both places is an error")
+    func addressInFile() throws {
+        let file = FileManager.default.temporaryDirectory.path + "/switchback-url-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        try "nats://u:secret@a:1,nats://u:secret@b:2\n".write(toFile: file, atomically: true, encoding: .utf8)
+        let configuration = try ServiceConfiguration(service: "relay", environment: ["SWITCHBACK_NATS_URL_FILE": file])
+        #expect(configuration.natsServers == ["nats://u:secret@a:1", "nats://u:secret@b:2"])
+        let error = #expect(throws: ConfigurationError.self) {
+            try ServiceConfiguration(service: "relay", environment: ["SWITCHBACK_NATS_URL_FILE": file, "SWITCHBACK_NATS_URL": "nats://c:3"])
+        }
+        #expect(error?.message.contains("SWITCHBACK_NATS_URL_FILE") == true)
     }
 
     @Test("Addresses are read with host, without, and in IPv6")

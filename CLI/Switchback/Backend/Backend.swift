@@ -13,7 +13,8 @@ struct Backend: Sendable {
             guard address.hasPrefix("http://") || address.hasPrefix("https://") else {
                 throw Failure(.usage, "bad_url", "SWITCHBACK_URL is \"\(address)\"; give http://host:port or https://host:port")
             }
-            return Backend(api: APIClient(address: address, token: environment["SWITCHBACK_TOKEN"]))
+            let token = environment["SWITCHBACK_TOKEN"] ?? environment["SWITCHBACK_TOKENS"].flatMap { Keys.token(role: "admin", inFile: $0) }
+            return Backend(api: APIClient(address: address, token: token))
         }
         let stack = try Stack(environment: environment)
         guard let settings = try stack.settings() else {
