@@ -24,10 +24,12 @@ public enum ViewMessage: Sendable {
         public var last: Timestamp?
         /// Whether frames may still come.
         public var live: Bool?
+        /// When the screen changes next, as far as the segment at hand tells: until then this screen need not be asked for again.
+        public var next: Timestamp?
 
         public init(
             mode: Mode, seq: UInt64, time: Timestamp, rate: Double? = nil, first: Timestamp? = nil, last: Timestamp? = nil,
-            live: Bool? = nil
+            live: Bool? = nil, next: Timestamp? = nil
         ) {
             self.mode = mode
             self.seq = seq
@@ -36,6 +38,7 @@ public enum ViewMessage: Sendable {
             self.first = first
             self.last = last
             self.live = live
+            self.next = next
         }
     }
 

@@ -64,6 +64,7 @@ public struct APIServer: Service {
             RecordingRoutes(
                 service: service, importer: Importer(bus: bulk, registry: service.registry, logger: logger)
             ).all + EventRoutes(bus: bus).all
+        routes += SessionRoutes(access: access).all
         routes += HealthRoutes(health: health, metrics: metrics).all
         routes.append(HealthRoutes.description { [routes] in OpenAPI.document(routes + [HealthRoutes.description { [:] }], version: configuration.version) })
         self.routes = routes
@@ -107,7 +108,7 @@ public struct APIServer: Service {
         }
         if let directory = configuration.webDirectory {
             let page = Page(directory: directory, access: access)
-            router.get("/") { request, _ in try page.index(request) }
+            for address in Page.addresses { router.get(address) { request, _ in try page.index(request) } }
             router.get("/web/**") { request, _ in try page.file(request) }
         }
         return router

@@ -10,6 +10,11 @@ struct Access: Sendable {
     /// Origins besides the server's own from which pages may use cookies and sockets.
     let origins: Set<String>
 
+    /// The header that keeps a browser signed in; without a token, the one that signs it out.
+    static func cookie(token: String?) -> String {
+        "\(cookie)=\(token ?? ""); Path=/; HttpOnly; SameSite=Strict; Max-Age=\(token == nil ? 0 : 31_536_000)"
+    }
+
     struct Credentials {
         var authorization: String?
         var cookies: [String]

@@ -16,6 +16,9 @@ enum OpenAPISchemas {
 
     static let all: [String: JSONValue] = [
         "Error": object(["error": object(["code": string, "message": string], required: ["code", "message"])], required: ["error"]),
+        "Session": object(["name": string, "role": ["type": "string", "enum": ["viewer", "operator", "admin"]]], required: ["name", "role"]),
+        "SignIn": object(["token": string], required: ["token"]),
+        "SignedOut": object(["signed_out": boolean]),
         "PodSpec": object(
             [
                 "name": string, "agent": string, "command": list(string), "cwd": string,

@@ -3,35 +3,45 @@ internal import FoundationEssentials
 internal import HTTPTypes
 internal import Hummingbird
 
-/// The page at `/`: files of one folder, and the sign-in by `/?token=`.
+/// The web app: its one page at every address of its own, its files below `/web/`, and the sign-in by `/?token=`.
 struct Page: Sendable {
     let directory: String
     let access: Access
 
+    /// The addresses that the app reads itself (`Web/app/router.js`).
+    static let addresses: [RouterPath] = [
+        "/", "/sign-in", "/fleet", "/attention", "/together", "/topology", "/search", "/channels", "/channels/{channel}", "/pods/{pod}",
+    ]
+
     /// Signs in and forgets the token in the address, or gives the page.
     func index(_ request: Request) throws -> Response {
-        if let token = request.uri.queryParameters["token"] {
-            _ = try access.person(Access.Credentials(request, queryToken: String(token)))
-            return Response(
-                status: .seeOther,
-                headers: [
-                    .location: "/", .setCookie: "\(Access.cookie)=\(token); Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000",
-                    .cacheControl: "no-store",
-                ])
+        guard let token = request.uri.queryParameters["token"] else { return try file(named: "index.html", request) }
+        var headers: HTTPFields = [.cacheControl: "no-store"]
+        if access.tokens.person(token: token) != nil {
+            headers[.location] = "/"
+            headers[.setCookie] = Access.cookie(token: String(token))
+        } else {
+            headers[.location] = "/sign-in?refused"
         }
-        return try file(named: "index.html")
+        return Response(status: .seeOther, headers: headers)
     }
 
     func file(_ request: Request) throws -> Response {
-        try file(named: String(request.uri.path.dropFirst("/web/".count)))
+        try file(named: String(request.uri.path.dropFirst("/web/".count)), request)
     }
 
     private static let types = [
         "html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8",
-        "svg": "image/svg+xml", "png": "image/png",
+        "svg": "image/svg+xml", "png": "image/png", "webmanifest": "application/manifest+json",
     ]
 
-    private func file(named name: String) throws(ErrorBody) -> Response {
+    /// Nothing but this server's own files and sockets; nothing written into the page runs or styles it.
+    private static let policy = [
+        "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'", "manifest-src 'self'",
+        "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+    ].joined(separator: "; ")
+
+    private func file(named name: String, _ request: Request) throws(ErrorBody) -> Response {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
         let isPlain = parts.allSatisfy { part in
             !part.isEmpty && !part.hasPrefix(".")
@@ -40,10 +50,17 @@ struct Page: Sendable {
         guard isPlain, let type = parts.last.flatMap({ $0.split(separator: ".").last }).flatMap({ Self.types[String($0)] }),
             let data = FileManager.default.contents(atPath: directory + "/" + name)
         else { throw ErrorBody(.notFound, "there is no file \(name)") }
-        var response = Answer.bytes([UInt8](data), type: type)
+        // Kept by browsers, and asked for each time whether it is still so.
+        let tag = "\"\(String(fnv1a(data), radix: 36))\""
+        let isKnown = request.headers[.ifNoneMatch] == tag
+        var response = isKnown ? Response(status: .notModified) : Answer.bytes([UInt8](data), type: type)
         response.headers[.cacheControl] = "no-cache"
-        if let policy = HTTPField.Name("Content-Security-Policy") {
-            response.headers[policy] = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self' ws: wss:"
+        response.headers[.eTag] = tag
+        for (name, value) in [
+            ("Content-Security-Policy", Self.policy), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"),
+            ("Cross-Origin-Opener-Policy", "same-origin"),
+        ] {
+            if let name = HTTPField.Name(name) { response.headers[name] = value }
         }
         return response
     }

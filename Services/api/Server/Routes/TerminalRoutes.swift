@@ -14,6 +14,9 @@ struct TerminalRoutes {
                     .init(name: "size", about: "smallest: the pod fits its smallest viewer who asks so.", schema: ["type": "string"]),
                     .init(name: "columns", about: "The viewer's size.", schema: ["type": "integer"]),
                     .init(name: "rows", about: "The viewer's size.", schema: ["type": "integer"]),
+                    .init(
+                        name: "rate", about: "mode=view: so many changes a second at most while live, for small pictures.",
+                        schema: ["type": "integer", "minimum": 1, "maximum": 60]),
                 ], status: .switchingProtocols
             ) { request in
                 throw ErrorBody(
@@ -40,7 +43,8 @@ struct TerminalRoutes {
         guard mode == "raw" || mode == "view" else { return nil }
         return TerminalRequest(
             pod: ref, mode: mode == "raw" ? .raw : .view, person: person, followsSmallest: query["size"] == "smallest",
-            columns: query["columns"].flatMap { Int($0) }, rows: query["rows"].flatMap { Int($0) })
+            columns: query["columns"].flatMap { Int($0) }, rows: query["rows"].flatMap { Int($0) },
+            rate: query["rate"].flatMap { Int($0) }.flatMap { (1...60).contains($0) ? $0 : nil })
     }
 }
 

@@ -269,6 +269,7 @@ final class Past {
                 type: "position",
                 value: ViewMessage.Position(
                     mode: clock == nil ? .paused : .playing, seq: playback.seq, time: playback.time, rate: clock?.rate,
-                    first: playback.slice.meta.first, last: playback.slice.meta.last, live: playback.slice.meta.live)))
+                    first: playback.slice.meta.first, last: playback.slice.meta.last, live: playback.slice.meta.live,
+                    next: playback.nextTime)))
     }
 }

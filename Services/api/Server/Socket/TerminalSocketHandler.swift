@@ -18,6 +18,8 @@ struct TerminalRequest: Sendable {
     var followsSmallest: Bool
     var columns: Int?
     var rows: Int?
+    /// Changes a second at most while live; every one where missing.
+    var rate: Int?
 }
 
 /// What answers one terminal socket. Every call comes on the socket's event loop.

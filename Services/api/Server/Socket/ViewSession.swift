@@ -29,6 +29,9 @@ final class ViewSession: TerminalSession {
     private var early: [ViewCommand] = []
     private var sizing: RepeatedTask?
     private var ending: RepeatedTask?
+    /// For a viewer that wants few changes: none before this, and whether one is to come then.
+    private var nextChange = NIODeadline.uptimeNanoseconds(0)
+    private var isChangeDue = false
 
     init(request: TerminalRequest, service: TerminalService) {
         self.request = request
@@ -173,14 +176,34 @@ final class ViewSession: TerminalSession {
     private func receive(_ deltas: [LiveDelta]) {
         guard let socket else { return }
         if socket.isBehind { return join.viewerStopped() }
+        if let rate = request.rate, join.position != nil || isChangeDue {
+            if isChangeDue { return }
+            let now = NIODeadline.now()
+            guard now >= nextChange else {
+                // What comes meanwhile is one whole screen later.
+                join.viewerStopped()
+                isChangeDue = true
+                let bound = NIOLoopBound(Weak(self), eventLoop: socket.eventLoop)
+                socket.eventLoop.scheduleTask(deadline: nextChange) { bound.value.object?.changeIsDue() }
+                return
+            }
+            nextChange = now + .milliseconds(1000 / Int64(rate))
+        }
         let action = join.receive(deltas) { delta in socket.write(delta.message) }
         socket.flush()
         perform(action)
     }
 
+    private func changeIsDue() {
+        isChangeDue = false
+        guard let socket, case .live = mode, !socket.isBehind, let rate = request.rate else { return }
+        nextChange = .now() + .milliseconds(1000 / Int64(rate))
+        perform(join.viewerReads())
+    }
+
     func writable() {
         switch mode {
-        case .live: perform(join.viewerReads())
+        case .live: if !isChangeDue { perform(join.viewerReads()) }
         case .past(let past): past.viewerReads()
         case .opening: break
         }
