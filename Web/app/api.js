@@ -39,48 +39,71 @@ export async function ask(path, { method = "GET", body, query, signal, raw = fal
 /**
  * Server-sent events, for ever: reconnects, goes on behind the last one, says when some were lost.
  * `handlers`: `hello(hello)`, `event({ area, id, what, data })`, `gap()`, `state("open" | "offline")`.
+ *
+ * Read by hand and not by `EventSource`, which hears only names that it was told beforehand.
  */
 export function followEvents(handlers) {
-  let source = null, last = null, boot = null, retry = null, closed = false, attempts = 0;
-  const open = () => {
+  let last = null, boot = null, retry = null, attempts = 0, abort = null, closed = false;
+  const open = async () => {
+    abort = new AbortController();
+    try {
+      const response = await fetch("/v1/events" + (last != null ? `?after=${last}` : ""), { signal: abort.signal, cache: "no-store" });
+      if (response.status === 401) { closed = true; return onSignedOut(); }
+      if (!response.ok) throw new Error(`events: ${response.status}`);
+      const parser = new EventParser(hear), decoder = new TextDecoder(), reader = response.body.getReader();
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) break;
+        parser.take(decoder.decode(value, { stream: true }));
+      }
+    } catch { /* Tried again below. */ }
     if (closed) return;
-    source = new EventSource("/v1/events" + (last != null ? `?after=${last}` : ""));
-    source.addEventListener("hello", event => {
-      const hello = JSON.parse(event.data);
+    handlers.state?.("offline");
+    retry = setTimeout(open, Math.min(8000, 250 * 2 ** Math.min(attempts++, 5)) * (0.75 + Math.random() / 2));
+  };
+  const hear = ({ name, id, data }) => {
+    let parsed;
+    try { parsed = JSON.parse(data); } catch { return; }
+    if (name === "hello") {
       attempts = 0;
       handlers.state?.("open");
       // Events were lost, or their numbers began anew: what is known has to be asked for again.
-      if ((boot != null && boot !== hello.boot) || hello.gap > 0) handlers.gap?.();
-      boot = hello.boot;
-      last ??= String(hello.newest);
-      handlers.hello?.(hello);
-    });
-    source.onerror = () => {
-      source.close();
-      handlers.state?.("offline");
-      clearTimeout(retry);
-      retry = setTimeout(open, Math.min(8000, 250 * 2 ** Math.min(attempts++, 5)) * (0.75 + Math.random() / 2));
-    };
-    // Names of events are not known beforehand; a source only hears those it was told of.
-    for (const name of names) source.addEventListener(name, hear);
-  };
-  const hear = event => {
-    if (event.lastEventId) last = event.lastEventId;
-    let parsed;
-    try { parsed = JSON.parse(event.data); } catch { return; }
+      if ((boot != null && boot !== parsed.boot) || parsed.gap > 0) handlers.gap?.();
+      if (boot !== parsed.boot) last = String(parsed.newest);
+      boot = parsed.boot;
+      return handlers.hello?.(parsed);
+    }
+    if (id) last = id;
     handlers.event?.(parsed);
   };
   open();
-  return { close() { closed = true; clearTimeout(retry); source?.close(); } };
+  return { close() { closed = true; clearTimeout(retry); abort?.abort(); } };
 }
 
-const names = [
-  ...["created", "started", "changed", "exited", "crashed", "lost", "ended", "resumed", "stopped", "imported", "removed", "renamed"].map(what => "pod." + what),
-  ...["online", "offline", "changed"].map(what => "runner." + what),
-  ...["complete", "hold", "held", "released"].map(what => "recording." + what),
-  ...["changed", "status"].map(what => "status." + what),
-  ...["requested", "pending", "accepted", "granted", "active", "approved", "rejected", "revoked", "expired", "inactive", "changed", "ended", "created", "updated", "superseded"].map(what => "binding." + what),
-  ...["created", "started", "ended", "resolved", "satisfied", "matched", "cancelled", "canceled", "timed_out", "expired", "refused", "changed", "done", "interrupted", "resumed", "gone", "updated"].map(what => "wait." + what),
-  ...["created", "joined", "left", "posted", "message", "delivered", "read", "acknowledged", "dead", "changed", "closed", "updated"].map(what => "channel." + what),
-  ...["opened", "created", "raised", "changed", "resolved", "closed", "answered", "cleared", "updated", "ended"].map(what => "attention." + what),
-];
+/** Takes an event stream apart (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
+export class EventParser {
+  constructor(hear) {
+    this.hear = hear;
+    this.rest = "";
+    this.event = { name: "message", id: null, data: [] };
+  }
+
+  take(text) {
+    const lines = (this.rest + text).split("\n");
+    this.rest = lines.pop();
+    for (const line of lines) this.line(line.endsWith("\r") ? line.slice(0, -1) : line);
+  }
+
+  line(line) {
+    if (line === "") {
+      if (this.event.data.length) this.hear({ ...this.event, data: this.event.data.join("\n") });
+      this.event = { name: "message", id: null, data: [] };
+      return;
+    }
+    const colon = line.indexOf(":"), field = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
+    if (field === "event") this.event.name = value;
+    else if (field === "id") this.event.id = value;
+    else if (field === "data") this.event.data.push(value);
+  }
+}

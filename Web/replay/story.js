@@ -36,10 +36,10 @@ function bands(history, pod, first, last) {
   const statuses = entries.filter(entry => entry.what === "status");
   const end = entry => Math.min(last, entry.to ? Date.parse(entry.to) : last);
   if (statuses.length) {
-    return statuses.map(entry => ({ from: Date.parse(entry.from), to: end(entry), kind: standing({ lifecycle: "running", status: { status: entry.value, reason: entry.reason } }) }))
+    return statuses.map(entry => ({ from: Date.parse(entry.from), to: end(entry), isOpen: !entry.to, kind: standing({ lifecycle: "running", status: { status: entry.value, reason: entry.reason } }) }))
       .filter(band => band.to >= first && band.to >= band.from);
   }
-  return [{ from: first, to: last, kind: pod ? standing(pod) === "ended" ? "ended" : "unknown" : "unknown" }];
+  return [{ from: first, to: last, isOpen: true, kind: pod ? standing(pod) === "ended" ? "ended" : "unknown" : "unknown" }];
 }
 
 /** The next or the previous thing worth a look: inputs, markers, changes of status. */

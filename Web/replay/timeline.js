@@ -5,7 +5,7 @@ import { standings } from "../app/status.js";
 import { Painter, cellMetrics } from "../terminal/paint.js";
 import { densityColumns, gathered, timeScale } from "./scale.js";
 
-const height = 56;
+const standard = 56, rowHeight = 9;
 
 /**
  * `options`: `seek(ms, isLast)` while dragging and at its end; `preview(ms)` → a promise of a screen or null, for the card.
@@ -18,6 +18,7 @@ export class Timeline {
     this.time = null;
     this.isLive = false;
     this.folds = true;
+    this.height = standard;
     this.canvas = h("canvas", { class: "timeline-canvas", "aria-hidden": "true" });
     this.playhead = h("div", { class: "playhead", hidden: true }, this.flag = h("span", { class: "playhead-flag tabular" }));
     this.track = h("div", { class: "timeline-track", role: "slider", tabindex: "0", "aria-label": "Time", "aria-valuemin": "0", "aria-valuemax": "1000", "aria-valuenow": "0" }, this.canvas, this.playhead);
@@ -42,6 +43,9 @@ export class Timeline {
   load(data) {
     this.data = data;
     this.scale = null;
+    // One band fits; of several pods each gets its own.
+    this.height = standard + Math.max(0, (data?.rows?.length ?? 1) - 1) * rowHeight;
+    this.track.style.height = this.canvas.style.height = this.height + "px";
     this.redraw();
   }
 
@@ -77,6 +81,7 @@ export class Timeline {
   draw() {
     const scale = this.currentScale();
     if (!scale) return;
+    const { height } = this;
     const ratio = devicePixelRatio || 1, width = Math.round(scale.width * ratio), tall = Math.round(height * ratio);
     const key = `${width} ${ratio}`;
     const isNew = this.drawn !== scale || this.drawnKey !== key || !this.drawnColours || this.drawnColours !== this.colours;
@@ -96,7 +101,7 @@ export class Timeline {
   }
 
   drawTrack(context, scale, colours) {
-    const { data } = this;
+    const { data, height } = this;
     // Density of change.
     if (data.density?.length) {
       const step = 3, columns = densityColumns(data.density, data.densityFrom ?? data.first, data.densityTo ?? data.last, scale, step);
@@ -108,12 +113,14 @@ export class Timeline {
       });
     }
     // Status, or at least life.
-    for (const band of data.bands ?? []) {
-      const x0 = scale.x(band.from), x1 = Math.max(x0 + 1, scale.x(band.to));
-      context.fillStyle = colours.status[band.kind] ?? colours.quiet;
-      context.globalAlpha = band.kind === "waiting" ? 1 : ["executing", "agent", "crashed", "lost"].includes(band.kind) ? 0.75 : 0.3;
-      context.fillRect(x0, 30, x1 - x0, 6);
-    }
+    (data.rows ?? [{ bands: data.bands ?? [] }]).forEach(({ bands }, row) => {
+      for (const band of bands) {
+        const x0 = scale.x(band.from), x1 = Math.max(x0 + 1, scale.x(data.live && band.isOpen ? data.last : band.to));
+        context.fillStyle = colours.status[band.kind] ?? colours.quiet;
+        context.globalAlpha = band.kind === "waiting" ? 1 : ["executing", "agent", "crashed", "lost"].includes(band.kind) ? 0.75 : 0.3;
+        context.fillRect(x0, 30 + row * rowHeight, x1 - x0, 6);
+      }
+    });
     context.globalAlpha = 1;
     // Folded idleness, with its length.
     for (const piece of scale.pieces) {
@@ -138,6 +145,8 @@ export class Timeline {
 
   drawTicks(context, scale, colours) {
     context.textAlign = "center";
+    const low = this.height - standard;
+    context.translate(0, low);
     for (const { x, entries } of gathered(this.data.entries ?? [], scale)) {
       const kinds = new Set(entries.map(entry => entry.what));
       context.fillStyle = colours.text;
@@ -157,6 +166,7 @@ export class Timeline {
         context.fillRect(x - 1, 42, 2, 8);
       }
     }
+    context.translate(0, -low);
   }
 
   drawPlayhead(scale) {

@@ -1,6 +1,145 @@
-import { h } from "../app/dom.js";
+// What needs a person, most blocking first; answered where it stands.
+import { h, fill, keyed } from "../app/dom.js";
+import { ask } from "../app/api.js";
+import { store } from "../app/store.js";
+import { links } from "../app/router.js";
+import { says, standing, statusShape } from "../app/status.js";
+import { tickSince } from "../app/live.js";
+import { TerminalConnection } from "../terminal/connection.js";
+import { paintPicture } from "../replay/timeline.js";
 
-export function open(address, shell) {
-  shell.title("Nothing here");
-  return { element: h("div", { class: "empty" }, h("h2", {}, "Nothing is at this address"), h("p", {}, address.path.address ?? ""), h("a", { href: "/", class: "button primary" }, "To the fleet")) };
+export function open(address, shell) { return new AttentionScreen(address, shell); }
+
+/** Open items, most blocking first, then oldest. From the server's list; while it has none, from the pods that say they wait. */
+export function attentionItems(page, pods) {
+  if (page) return page.items.filter(item => !item.closed).map((item, index) => ({ ...item, index }));
+  return pods.filter(pod => standing(pod) === "waiting").map(pod => ({
+    id: `${pod.pod} ${pod.status.since}`, kind: ["approval", "plan", "trust"].includes(pod.status.reason) ? "approval" : pod.status.reason === "quota" || pod.status.reason === "login" ? pod.status.reason : "question",
+    subject: pod.pod, pod: pod.pod, summary: pod.status.question ?? pod.status.evidence ?? says(pod), status: pod.status, opened: pod.status.since,
+  })).sort((a, b) => Date.parse(a.opened) - Date.parse(b.opened));
 }
+
+class AttentionScreen {
+  constructor(address, shell) {
+    this.shell = shell;
+    this.abort = new AbortController();
+    this.summary = h("p", { class: "quiet", role: "status" });
+    this.list = h("ol", { class: "attention-list", "aria-label": "What needs a person" });
+    this.rest = h("div");
+    this.element = h("section", { class: "attention", onkeydown: event => this.key(event) }, h("header", { class: "head" }, h("div", { class: "head-text" }, h("h1", {}, "Attention"), this.summary)), this.list, this.rest);
+    shell.title("Attention");
+    for (const name of ["attention", "pods", "offers"]) store.on(name, () => this.show(), this.abort.signal);
+    this.show();
+    store.loadAttention();
+  }
+
+  close() {
+    this.abort.abort();
+    for (const element of this.list.children) element.onremoved?.();
+  }
+
+  show() {
+    const items = attentionItems(store.attention, [...store.pods.values()]);
+    const held = items.reduce((sum, item) => sum + (item.blocks ?? 0), 0);
+    this.summary.textContent = items.length ? `${items.length} ${items.length === 1 ? "thing needs" : "things need"} a person${held ? `, and ${held === 1 ? "one agent is" : `${held} agents are`} held up` : ""}` : "";
+    keyed(this.list, items, item => item.id, item => this.make(item), (element, item) => element.card.update(item));
+    this.list.hidden = items.length === 0;
+    fill(this.rest, items.length === 0 && store.hasLoaded && h("div", { class: "empty" }, h("h2", {}, "Nobody waits for you"), h("p", {}, "When an agent asks something, needs an approval or runs out of quota, it appears here, the one that holds up the most first."),
+      !store.offers("/v1/attention") && h("p", {}, "This server keeps no such list yet; pods that say they wait are shown all the same.")));
+  }
+
+  make(item) {
+    const card = new Card(item, this.shell);
+    card.element.card = card;
+    card.element.onremoved = () => card.close();
+    return card.element;
+  }
+
+  /** j and k, or the arrows, go from one to the next. */
+  key(event) {
+    if (event.target.closest("input, textarea") || event.ctrlKey || event.altKey) return;
+    const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const cards = [...this.list.children], index = cards.findIndex(card => card.contains(document.activeElement));
+    cards[Math.max(0, Math.min(cards.length - 1, index + step))]?.querySelector("button, a, input")?.focus();
+  }
+}
+
+const verbs = { approval: "waits for your approval", question: "asks you", login: "needs a login", quota: "is out of quota", binding: "asks for access", cycle: "Nobody here can go on", runner: "A host needs a look" };
+
+class Card {
+  constructor(item, shell) {
+    this.shell = shell;
+    this.item = item;
+    this.canvas = h("canvas", { "aria-hidden": "true" });
+    this.picture = h("a", { class: "attention-picture" }, this.canvas);
+    this.title = h("h2", {});
+    this.since = h("span", { class: "quiet" });
+    this.summary = h("p", { class: "attention-summary" });
+    this.blocks = h("p", { class: "attention-blocks" });
+    this.actions = h("div", { class: "actions" });
+    this.message = h("p", { class: "message", role: "alert" });
+    this.element = h("li", { class: "attention-card" }, h("div", { class: "attention-text" }, h("header", { class: "attention-head" }, this.title, this.since), this.summary, this.blocks, this.actions, this.message), this.picture);
+    if (item.pod) {
+      this.connection = new TerminalConnection(item.pod, { screen: screen => { this.screen = screen; paintPicture(this.canvas, screen, 440); } }, { rate: 2, cache: false }).open();
+      this.picture.href = links.pod(item.pod);
+      this.picture.setAttribute("aria-label", `Open the terminal of ${store.name(item.pod)}`);
+    } else this.picture.hidden = true;
+  }
+
+  close() { this.connection?.close(); }
+
+  update(item) {
+    this.item = item;
+    const name = item.pod ? store.name(item.pod) : item.subject;
+    const key = JSON.stringify([item.kind, name, item.summary, item.blocks, item.frees, item.status?.fingerprint, item.status?.options, store.offered.size]);
+    if (key === this.key) return;
+    this.key = key;
+    fill(this.title, statusShape("waiting", { size: 14, label: null }), item.pod ? h("span", {}, h("strong", {}, name), ` ${verbs[item.kind] ?? "needs you"}`) : h("span", {}, verbs[item.kind] ?? "Needs you"));
+    tickSince(this.since, Date.parse(item.opened));
+    this.summary.textContent = named(item.summary);
+    const held = item.blocks ?? 0;
+    this.blocks.hidden = !held;
+    this.blocks.textContent = held ? `It holds up ${held} ${held === 1 ? "agent" : "agents"}${item.frees && item.frees !== held ? `; an answer frees ${item.frees}` : ""}.` : "";
+    fill(this.actions, ...this.makeActions(item));
+  }
+
+  makeActions(item) {
+    const button = (label, action, primary = false) => h("button", { type: "button", class: primary ? "primary" : null, onclick: () => this.act(action), disabled: !store.mayWrite }, label);
+    const open = item.pod && h("a", { class: "button", href: links.pod(item.pod) }, "Open the terminal");
+    if (item.kind === "binding" && store.offers("/v1/bindings/{binding}/accept")) {
+      const at = what => () => ask(`/v1/bindings/${encodeURIComponent(item.subject)}/${what}`, { method: "POST", body: {} });
+      return [button("Accept", at("accept"), true), button("Reject", at("reject")), open];
+    }
+    if (item.kind === "approval" && store.offers("/v1/pods/{pod}/approve")) {
+      const approve = body => () => ask(`/v1/pods/${item.pod}/approve`, { method: "POST", body: { fingerprint: item.status?.fingerprint, ...body } });
+      const options = item.status?.options ?? [];
+      if (options.length) return [...options.map((option, index) => button(option, approve({ option: index + 1 }), index === 0)), open];
+      return [button("Approve", approve({}), true), button("Reject", approve({ reject: true })), open];
+    }
+    if (item.kind === "question" && item.pod) {
+      const input = h("input", { type: "text", "aria-label": `Answer to ${store.name(item.pod)}`, placeholder: "Answer", disabled: !store.mayWrite });
+      const form = h("form", { class: "answer", onsubmit: event => { event.preventDefault(); if (input.value) this.act(() => ask(`/v1/pods/${item.pod}/input`, { method: "POST", body: { text: input.value, submit: true } })); } }, input, h("button", { type: "submit", class: "primary", disabled: !store.mayWrite }, "Answer"));
+      return [form, open];
+    }
+    return [open];
+  }
+
+  async act(action) {
+    this.message.textContent = "";
+    for (const button of this.actions.querySelectorAll("button")) button.disabled = true;
+    try {
+      await action();
+      this.shell.say("Done.");
+      store.loadAttention();
+      store.load();
+    } catch (error) {
+      this.message.textContent = error.code === "screen_changed" ? "The screen has changed since; look again." : error.message;
+    }
+    for (const button of this.actions.querySelectorAll("button")) button.disabled = !store.mayWrite;
+  }
+}
+
+/** Ids of pods in a text as their names. */
+export const named = text => (text ?? "").replace(/\bp[a-z2-7]{12}\b/g, id => store.name(id));

@@ -1,0 +1,136 @@
+// The topology as a picture: pods and people, bindings and waits between them. Elements stay, so that what changes moves.
+import { h, fill, keyed } from "../app/dom.js";
+import { links } from "../app/router.js";
+import { span } from "../app/time.js";
+import { says, standing, standings, statusShape } from "../app/status.js";
+import { layout } from "./layout.js";
+
+const width = 188, height = 52, gapX = 92, gapY = 24, margin = 24;
+
+const name = "http://www.w3.org/2000/svg";
+
+/** `show(topology, { at, link })` paints what `GET /v1/topology` says. */
+export class Graph {
+  constructor({ link = pod => links.pod(pod), compact = false } = {}) {
+    this.link = link;
+    this.compact = compact;
+    this.places = new Map();
+    this.edges = h("g", { class: "edges" });
+    this.svg = h("svg", { class: "graph-lines", "aria-hidden": "true" }, this.edges);
+    this.nodes = h("ul", { class: "graph-nodes", "aria-label": "Pods and people" });
+    this.element = h("div", { class: compact ? "graph compact" : "graph" }, h("div", { class: "graph-page" }, this.svg, this.nodes));
+  }
+
+  show(topology, at = Date.now()) {
+    this.at = at;
+    const nodes = topology.nodes.map(node => ({ ...node, id: node.pod }));
+    // People appear where an edge or a root names them.
+    const people = new Set();
+    for (const edge of topology.edges) for (const end of [edge.from, edge.to]) if (isPerson(end, nodes)) people.add(end);
+    for (const root of topology.roots ?? []) if (root.person) people.add(root.person);
+    for (const person of people) nodes.push({ id: person, person: true, name: person.replace(/^person:/, "") });
+    const alive = nodes.filter(node => node.person || !["ended", "exited"].includes(node.lifecycle) || topology.edges.some(edge => edge.kind !== "resume" && (edge.from === node.id || edge.to === node.id)));
+    const waits = topology.edges.filter(edge => edge.kind === "wait").map(edge => [edge.from, edge.to]);
+    const ties = topology.edges.filter(edge => edge.kind !== "wait").map(edge => [edge.from, edge.to]);
+    const roots = new Map((topology.roots ?? []).map(root => [root.pod ?? root.person, root.frees]));
+    const cycles = new Set((topology.cycles ?? []).flat());
+    const { places, columns, rows, loose } = layout(alive.map(node => node.id), waits, ties, this.places);
+    this.places = places;
+    const position = this.positions(places, columns, rows, loose);
+    keyed(this.nodes, alive, node => node.id, node => this.makeNode(node), (element, node) => this.updateNode(element, node, position.get(node.id), roots.get(node.id), cycles.has(node.id)));
+    this.drawEdges(topology.edges.filter(edge => position.has(edge.from) && position.has(edge.to)), position, cycles);
+    return { nodes: alive.length };
+  }
+
+  /** Columns and rows as pixels; what is tied to nothing stands below, in rows. */
+  positions(places, columns, rows, loose) {
+    const position = new Map();
+    for (const [id, { column, row }] of places) position.set(id, { x: margin + column * (width + gapX), y: margin + row * (height + gapY) });
+    const page = Math.max(320, this.element.clientWidth || 900);
+    const perRow = Math.max(1, Math.floor((page - margin * 2 + 12) / (width + 12)));
+    const top = rows ? margin * 2 + rows * (height + gapY) : margin;
+    loose.forEach((id, index) => position.set(id, { x: margin + index % perRow * (width + 12), y: top + Math.floor(index / perRow) * (height + 12) }));
+    const all = [...position.values()];
+    const w = Math.max(page, ...all.map(at => at.x + width + margin)), tall = Math.max(0, ...all.map(at => at.y + height + margin));
+    this.svg.setAttribute("width", w);
+    this.svg.setAttribute("height", tall);
+    this.nodes.style.width = w + "px";
+    this.nodes.style.height = tall + "px";
+    return position;
+  }
+
+  makeNode(node) {
+    return h("li", { class: node.person ? "node person" : "node" }, h(node.person ? "div" : "a", node.person ? { class: "node-body" } : { class: "node-body", href: this.link(node.id) },
+      h("span", { class: "node-mark" }), h("span", { class: "node-text" }, h("span", { class: "node-name" }), h("span", { class: "node-words quiet" })), h("span", { class: "node-frees", hidden: true })));
+  }
+
+  updateNode(element, node, at, frees, isInCycle) {
+    element.style.transform = `translate(${at.x}px, ${at.y}px)`;
+    const body = element.firstElementChild, [mark, text, badge] = body.children;
+    if (!node.person) body.setAttribute("href", this.link(node.id));
+    const pod = { lifecycle: node.lifecycle, exit: node.exit, status: node.status ? typeof node.status === "string" ? { status: node.status, reason: node.reason, since: node.since } : node.status : null };
+    const kind = node.person ? "person" : standing(pod);
+    const words = node.person ? "person" : says(pod) + (node.since ? `, ${span(this.at - Date.parse(node.since))}` : "");
+    const key = [kind, words, node.name, frees, isInCycle].join("|");
+    if (element.shownKey === key) return;
+    element.shownKey = key;
+    element.className = `node is-${kind}${node.person ? " person" : ""}${isInCycle ? " in-cycle" : ""}${frees ? " is-root" : ""}`;
+    fill(mark, node.person ? node.name.slice(0, 1).toUpperCase() : statusShape(kind, { label: null }));
+    text.children[0].textContent = node.name;
+    text.children[1].textContent = words;
+    badge.hidden = !frees;
+    badge.textContent = frees ? `frees ${frees}` : "";
+    body.setAttribute("aria-label", [node.name, standings[kind]?.label ?? "person", words, frees && `answering frees ${frees}`, isInCycle && "part of a deadlock"].filter(Boolean).join(", "));
+  }
+
+  drawEdges(edges, position, cycles) {
+    // A wait and a binding between the same two lie beside one another.
+    const between = new Map();
+    keyed(this.edges, edges, edge => `${edge.kind} ${edge.id ?? edge.from + edge.to}`, () => {
+      const group = document.createElementNS(name, "g");
+      group.append(document.createElementNS(name, "path"), document.createElementNS(name, "path"), document.createElementNS(name, "text"));
+      return group;
+    }, (group, edge) => {
+      const pair = [edge.from, edge.to].sort().join(" "), nth = between.get(pair) ?? 0;
+      between.set(pair, nth + 1);
+      const a = position.get(edge.from), b = position.get(edge.to), curve = bent(a, b, nth * 10 - (nth ? 5 : 0));
+      const isPending = edge.kind === "binding" && (edge.state === "pending" || edge.pending?.length > 0);
+      const inCycle = edge.kind === "wait" && cycles.has(edge.from) && cycles.has(edge.to);
+      group.setAttribute("class", `edge ${edge.kind}${isPending ? " pending" : ""}${inCycle ? " cycle" : ""}`);
+      const [line, head, label] = group.children;
+      line.setAttribute("d", curve.path);
+      head.setAttribute("class", "arrow");
+      head.setAttribute("d", curve.arrow);
+      label.setAttribute("x", curve.middle.x);
+      label.setAttribute("y", curve.middle.y - 5);
+      label.textContent = this.compact ? "" : edge.kind === "wait" ? edge.why ?? "waits" : edge.kind === "binding" ? (isPending ? (edge.pending ?? []).map(short).join(", ") + "?" : (edge.granted ?? []).map(short).join(", ")) : "resumed";
+    });
+  }
+}
+
+const short = scope => scope.replace("terminal:", "");
+const isPerson = (id, nodes) => id?.startsWith("person:") || (id != null && !nodes.some(node => node.id === id) && !/^p[a-z2-7]{12}$/.test(id));
+
+/** A curve from one box's side to another's, with an arrow at its end. */
+function bent(a, b, shift) {
+  const ac = { x: a.x + width / 2, y: a.y + height / 2 + shift }, bc = { x: b.x + width / 2, y: b.y + height / 2 + shift };
+  let from, to, c1, c2;
+  if (b.x > a.x + width / 2) { from = { x: a.x + width, y: ac.y }; to = { x: b.x - 2, y: bc.y }; }
+  else if (b.x < a.x - width / 2) { from = { x: a.x, y: ac.y }; to = { x: b.x + width + 2, y: bc.y }; }
+  else {
+    // One above the other: around the right side.
+    from = { x: a.x + width, y: ac.y };
+    to = { x: b.x + width + 2, y: bc.y };
+    const out = 34 + Math.abs(ac.y - bc.y) * 0.15;
+    c1 = { x: from.x + out, y: from.y }; c2 = { x: to.x + out, y: to.y };
+  }
+  const half = (to.x - from.x) / 2;
+  c1 ??= { x: from.x + half, y: from.y };
+  c2 ??= { x: to.x - half, y: to.y };
+  const way = Math.sign(to.x - c2.x) || 1;
+  const middle = { x: (from.x + 3 * c1.x + 3 * c2.x + to.x) / 8, y: (from.y + 3 * c1.y + 3 * c2.y + to.y) / 8 };
+  return {
+    path: `M${from.x} ${from.y}C${c1.x} ${c1.y} ${c2.x} ${c2.y} ${to.x} ${to.y}`,
+    arrow: `M${to.x - 7 * way} ${to.y - 4}L${to.x} ${to.y}L${to.x - 7 * way} ${to.y + 4}`, middle,
+  };
+}
