@@ -263,8 +263,14 @@ struct RouteTests {
         let stage = try await APIStage()
         let index = try await stage.client(nil).raw("GET", "/")
         #expect(String(decoding: index.body, as: UTF8.self) == "<p>page</p>")
-        let signIn = try await stage.client(nil).raw("GET", "/?token=wrong")
-        #expect(signIn.status == 401)
+        for address in ["/pods/shown?t=2026-01-01T00:00:00Z", "/topology", "/channels/all", "/sign-in", "/?token=wrong", "/?token=\(APIStage.viewer)"] {
+            #expect(try await stage.client(nil).raw("GET", address).body == index.body)
+        }
+        let policy = try #require(index.headers.first { $0.0.lowercased() == "content-security-policy" }?.1)
+        #expect(policy.contains("default-src 'none'") && policy.contains("script-src 'self'") && !policy.contains("unsafe"))
+        let tag = try #require(index.headers.first { $0.0.lowercased() == "etag" }?.1)
+        let same = try await stage.client(nil).raw("GET", "/", headers: [("If-None-Match", tag)])
+        #expect(same.status == 304 && same.body.isEmpty)
         let ready = try await stage.client(nil).raw("GET", "/readyz")
         #expect(ready.status == 200)
         let cookie = try await stage.client(nil).raw("GET", "/v1/pods", headers: [("Cookie", "switchback=\(APIStage.viewer)")])
@@ -272,5 +278,27 @@ struct RouteTests {
         let foreign = try await stage.client(nil).raw(
             "POST", "/v1/pods", body: Array("{}".utf8), headers: [("Cookie", "switchback=\(APIStage.admin)"), ("Origin", "http://evil.example")])
         #expect(foreign.status == 403)
+    }
+
+    @Test("signs in with a token typed into the page, says who is signed in, and signs out")
+    func session() async throws {
+        let stage = try await APIStage()
+        let nobody = stage.client(nil)
+        func cookie(_ answer: (status: Int, headers: [(String, String)], body: [UInt8])) -> String? {
+            answer.headers.first { $0.0.lowercased() == "set-cookie" }?.1
+        }
+        let wrong = try await nobody.raw("POST", "/v1/session", body: Array(#"{"token":"wrong"}"#.utf8))
+        #expect(wrong.status == 401 && cookie(wrong) == nil)
+        let body = Array(#"{"token":"\#(APIStage.viewer)"}"#.utf8)
+        let foreign = try await nobody.raw("POST", "/v1/session", body: body, headers: [("Origin", "http://evil.example")])
+        #expect(foreign.status == 403 && cookie(foreign) == nil)
+        let right = try await nobody.raw("POST", "/v1/session", body: body)
+        let given = try #require(cookie(right))
+        #expect(right.status == 200 && given.contains("HttpOnly") && given.contains("SameSite=Strict"))
+        let who = try await nobody.raw("GET", "/v1/session", headers: [("Cookie", String(given.prefix { $0 != ";" }))])
+        #expect(String(decoding: who.body, as: UTF8.self) == #"{"name":"vera","role":"viewer"}"#)
+        let out = try await nobody.raw("DELETE", "/v1/session")
+        #expect(cookie(out)?.contains("Max-Age=0") == true)
+        #expect(try await nobody.raw("GET", "/v1/session").status == 401)
     }
 }

@@ -388,6 +388,28 @@ struct SocketTests {
         readOnly.close()
     }
 
+    @Test("sends a small picture few changes, and ends on the newest screen")
+    func rate() async throws {
+        let stage = try await APIStage()
+        let pod = try await stage.pod()
+        let client = ViewClient()
+        let connection = try await stage.client.terminal(pod.pod.text, mode: .view, rate: 2) { client.take($0) }
+        try await client.waitFor("the screen") { $0.keyframes == 1 }
+        let began = ContinuousClock.now
+        var written = 0
+        while ContinuousClock.now - began < .milliseconds(700) {
+            try pod.output("change \(written)\r\n")
+            written += 1
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        try await client.waitFor("the newest screen") { $0.at == pod.seq }
+        #expect(client.image == (try image(pod.snapshot.bytes)))
+        let seconds = (ContinuousClock.now - began) / .seconds(1)
+        let shown = client.state.withLock { $0.keyframes + $0.deltas } - 1
+        #expect(Double(shown) <= 2 * (seconds * 2 + 2) && shown < written)
+        connection.close()
+    }
+
     @Test("closes on frames that no client may send")
     func protocolErrors() async throws {
         let stage = try await APIStage()

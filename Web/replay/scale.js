@@ -9,7 +9,15 @@ export function timeScale(first, last, width, { idle = [], foldedWidth = 36 } = 
   const spans = idle.map(({ from, to }) => ({ from: Math.max(first, from), to: Math.min(end, to) })).filter(span => span.to > span.from);
   // The longest spans are worth folding; together they take at most two fifths of the width, and each saves more than it costs.
   const total = end - first, most = Math.floor(width * 0.4 / foldedWidth);
-  const longest = new Set([...spans].sort((a, b) => (b.to - b.from) - (a.to - a.from)).slice(0, Math.max(0, most)).filter(span => (span.to - span.from) / total * width > foldedWidth * 1.25));
+  // What is left gets wider with each fold, so shorter spans may then be worth one too.
+  const longest = new Set();
+  let left = total;
+  for (const span of [...spans].sort((a, b) => (b.to - b.from) - (a.to - a.from))) {
+    const length = span.to - span.from;
+    if (longest.size >= most || length / left * (width - longest.size * foldedWidth) <= foldedWidth * 1.25) break;
+    longest.add(span);
+    left -= length;
+  }
   const folds = spans.filter(span => longest.has(span));
   const awake = total - folds.reduce((sum, span) => sum + span.to - span.from, 0);
   const room = Math.max(1, width - folds.length * foldedWidth);

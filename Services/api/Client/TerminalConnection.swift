@@ -120,13 +120,14 @@ public final class TerminalConnection: Sendable {
 extension APIClient {
     /// Opens a terminal socket. Throws what the server says against it.
     public func terminal(
-        _ ref: String, mode: TerminalConnection.Mode, columns: Int? = nil, rows: Int? = nil, smallest: Bool = false,
+        _ ref: String, mode: TerminalConnection.Mode, columns: Int? = nil, rows: Int? = nil, smallest: Bool = false, rate: Int? = nil,
         receive: @escaping @Sendable (TerminalConnection.Message) -> Void
     ) async throws(ErrorBody) -> TerminalConnection {
         var path = "/v1/pods/\(Self.escaped(ref))/terminal?mode=\(mode.rawValue)"
         if let columns { path += "&columns=\(columns)" }
         if let rows { path += "&rows=\(rows)" }
         if smallest { path += "&size=smallest" }
+        if let rate { path += "&rate=\(rate)" }
         return try await TerminalConnection.open(self, path: path, receive: receive)
     }
 }

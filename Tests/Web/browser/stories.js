@@ -1,0 +1,288 @@
+// Every screen in a real browser against a real stack.
+import { test, equal, ok, Skip } from "../support/runner.js";
+import { trimmed } from "../support/stack.js";
+import { checkAccessibility } from "./accessibility.js";
+
+/** `stage`: `{ stack, browser }`. */
+export function stories(stage) {
+  const pages = [];
+  /** A signed-in page at an address; it may complain about nothing unless `allows` names it. */
+  const withPage = (options, action) => async () => {
+    const page = await stage.browser.page(options);
+    try {
+      await page.open(stage.stack.link);
+      await page.until("document.querySelector('.fleet')", "the fleet");
+      await action(page);
+      equal(page.complaints.filter(text => !(options.allows ?? /^$/).test(text)), [], "the console");
+    } finally { await page.close(); }
+  };
+  const story = (name, action, options = {}) => test(name, withPage(options, action));
+  const go = async (page, address) => { await page.open(stage.stack.address + address); };
+  const terminal = "document.querySelector('.terminal').terminal";
+  const text = async page => trimmed(await page.value(`${terminal}.text()`));
+  const openPod = async (page, pod, query = "") => {
+    await go(page, `/pods/${pod}${query}`);
+    await page.until(`document.querySelector('.terminal') && ${terminal}.screen.seq != null`, "a screen");
+  };
+
+  test("the one-time link signs in and leaves no token in the address; a wrong one is told so", async () => {
+    const page = await stage.browser.page();
+    await page.open(stage.stack.address + "/?token=not-a-token-of-anybody");
+    await page.until("document.querySelector('.sign-in .message')?.textContent.includes('not known')", "a word about the link");
+    await page.value(token => { document.querySelector("#token").value = token; }, stage.stack.token);
+    await page.key("Enter");
+    await page.until("document.querySelector('.fleet')", "the fleet");
+    await page.open(stage.stack.link);
+    await page.until("document.querySelector('.fleet')", "the fleet");
+    equal(await page.value("location.pathname + location.search"), "/");
+    equal(await page.value("document.cookie"), "", "the cookie is the server's alone");
+    await page.close();
+  });
+
+  story("the fleet shows every pod's real screen, filters, opens by keyboard, and shows a new pod by itself", async page => {
+    await page.until("document.querySelectorAll('.tile').length >= 3", "three pods");
+    await page.until("[...document.querySelectorAll('.tile')].filter(tile => tile.tile.screen?.rows > 0).length >= 3", "three pictures");
+    const [shown, real] = [await page.until(`(() => { const tile = [...document.querySelectorAll('.tile')].find(tile => tile.tile.pod.name === 'still'); return tile?.tile.screen?.lines.map(line => line.map(run => run[0]).join('')).join('\\n'); })()`), await stage.stack.screenAt(stage.pods.still)];
+    equal(trimmed(shown), real);
+    ok(await page.value("[...document.querySelectorAll('.tile-canvas')].some(canvas => { const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data; for (let i = 0; i < data.length; i += 4) if (data[i] > 120) return true; })"), "nothing is painted");
+    await page.key("f");
+    await page.type("still");
+    await page.until("document.querySelectorAll('.tile').length === 1", "one pod");
+    equal(await page.value("new URL(location.href).searchParams.get('q')"), "still");
+    await page.key("Escape");
+    await page.until("document.querySelectorAll('.tile').length >= 3", "all pods again");
+    const fresh = await stage.stack.run("fresh", ["sh", "-c", "echo here I am; exec sleep 1000"]);
+    await page.until("[...document.querySelectorAll('.tile-name')].some(name => name.textContent === 'fresh')", "the new pod");
+    await stage.stack.command("stop", fresh);
+    await page.until("[...document.querySelectorAll('.fleet-group')].find(group => group.dataset.key === 'ended')?.textContent.includes('fresh')", "its end");
+    await page.key("f");
+    await page.type("counter");
+    await page.until("document.querySelectorAll('.tile').length === 1");
+    await page.key("ArrowDown");
+    await page.key("Enter");
+    await page.until("location.pathname.startsWith('/pods/')", "the pod's page");
+  });
+
+  story("what is typed comes back on the screen, pasted text is marked as pasted, and who types is shown", async page => {
+    await openPod(page, stage.pods.shell);
+    await page.until(`${terminal}.text().includes('$')`, "a prompt");
+    await page.key("x");
+    await page.key("Enter");
+    await page.until("document.querySelector('.holder.you')", "the sign that one types");
+    await page.type("echo round-$((40+2))-trip");
+    await page.key("Enter");
+    await page.until(`${terminal}.text().includes('round-42-trip')`, "the answer");
+    ok(!(await text(page)).includes("xecho"), "a key typed before Enter went to the pod");
+    await page.type("cat -v");
+    await page.key("Enter");
+    await page.key("ArrowUp");
+    await page.key("c", { alt: true });
+    await page.key("Enter");
+    await page.until(`${terminal}.text().includes('^[[A^[c')`, "keys as the terminal sends them");
+    await page.value(() => { const data = new DataTransfer(); data.setData("text/plain", "pasted text"); document.activeElement.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true })); });
+    await page.until(`${terminal}.text().includes('pasted text')`, "the paste");
+    await page.send("Input.insertText", { text: "日本" });
+    await page.until(`${terminal}.text().includes('日本')`, "what an input method wrote");
+    await page.key("c", { ctrl: true });
+    await page.key("ArrowUp", { ctrl: true, shift: true });
+    await page.until("document.querySelector('.holder:not(.you)')", "the keyboard's release");
+    equal(await page.value("document.activeElement.className.includes('terminal')"), true, "focus stays at the terminal");
+  });
+
+  story("two viewers: the second is told who writes, and takes over", async page => {
+    await openPod(page, stage.pods.shell);
+    await page.key("Enter");
+    await page.type("# first");
+    await page.until(`${terminal}.text().includes('# first')`);
+    const other = await stage.browser.page();
+    await other.open(stage.stack.link);
+    await openPod(other, stage.pods.shell);
+    await other.key("Enter");
+    await other.type("z");
+    await other.until("document.querySelector('.holder.other')", "the other writer's name");
+    await other.click(".holder");
+    await other.until("document.querySelector('.holder.you')", "the take-over");
+    await other.type(" second");
+    await other.until(`${terminal}.text().includes('# first second')`);
+    await other.key("u", { ctrl: true });
+    equal(other.complaints, []);
+    await other.close();
+  });
+
+  story("a running pod is rewound and returned to live by keys, and the address names the moment", async page => {
+    await openPod(page, stage.pods.counter);
+    await page.until("document.querySelector('.transport') && document.querySelector('.live-button[aria-pressed=true]')");
+    await stage.settled(8);
+    const live = await text(page);
+    await page.key("ArrowLeft");
+    await page.until("document.querySelector('.pod-screen.past')", "the past");
+    await page.until("new URL(location.href).searchParams.get('t')", "the moment in the address");
+    await page.until(`${terminal}.text() !== ${JSON.stringify(live)}`);
+    const then = await text(page);
+    const at = await page.value("new URL(location.href).searchParams.get('t')");
+    equal(then, await stage.stack.screenAt(stage.pods.counter, at));
+    await page.key(",");
+    await page.until(`${terminal}.text().trimEnd() !== ${JSON.stringify(then)}`, "a frame back");
+    await page.key(" ");
+    await page.until("document.querySelector('.live-button[aria-pressed=false]')");
+    await page.key("End");
+    await page.until("!document.querySelector('.pod-screen.past')", "the present");
+    await page.until("!new URL(location.href).searchParams.get('t')", "an address without a moment");
+    const before = await text(page);
+    await page.until(`${terminal}.text().trimEnd() !== ${JSON.stringify(before)}`, "new output");
+  });
+
+  story("dragging the timeline shows exactly what the record says, both ways, and a link opens it", async page => {
+    await openPod(page, stage.pods.counter);
+    await stage.settled(10);
+    await page.until("document.querySelector('.timeline-track').clientWidth > 200 && document.querySelector('.pod-screen')", "the timeline");
+    await page.until("document.querySelector('.timeline-ends span').textContent !== ''", "its data");
+    const track = await page.box(".timeline-track");
+    let pressed = false;
+    for (const part of [0.9, 0.6, 0.3, 0.35, 0.7, 0.5]) {
+      const x = track.x + track.width * part, y = track.y + 30;
+      if (!pressed) { await page.mouse("mousePressed", x, y); pressed = true; } else await page.mouse("mouseMoved", x, y, { buttons: 1 });
+      if (part === 0.5) await page.mouse("mouseReleased", x, y);
+    }
+    for (const part of [0.85, 0.2, 0.55]) {
+      await page.mouse("mousePressed", track.x + track.width * part, track.y + 30);
+      await page.mouse("mouseReleased", track.x + track.width * part, track.y + 30);
+      await page.value("new Promise(done => setTimeout(done, 260))");
+      const at = await page.until("new URL(location.href).searchParams.get('t')", "the moment");
+      const real = await stage.stack.screenAt(stage.pods.counter, at);
+      await page.until(`${terminal}.text().split('\\n').map(line => line.trimEnd()).join('\\n').trimEnd() === ${JSON.stringify(real)}`, `the screen of ${at}, which is\n${real}`);
+    }
+    const address = await page.value("location.pathname + location.search"), shown = await text(page);
+    const other = await stage.browser.page();
+    await other.open(stage.stack.link);
+    await other.open(stage.stack.address + address);
+    await other.until("document.querySelector('.terminal')?.terminal.screen.seq != null");
+    await other.until(`${terminal}.text().trimEnd() === ${JSON.stringify(shown)}`, "the linked moment");
+    equal(await other.value("location.pathname + location.search"), address);
+    await other.close();
+  });
+
+  story("playing runs on by itself, forwards and backwards", async page => {
+    await openPod(page, stage.pods.counter);
+    await stage.settled(10);
+    await page.until("document.querySelector('.timeline-ends span').textContent !== ''");
+    const number = () => page.value(`Number((${terminal}.text().match(/line (\\d+)\\s*$/) ?? [])[1] ?? -1)`);
+    await page.key("5");
+    await page.until("document.querySelector('.pod-screen.past')");
+    await page.value("new Promise(done => setTimeout(done, 300))");
+    const start = await number();
+    ok(start > 0, "nothing is there");
+    await page.key(" ");
+    await page.until(`Number((${terminal}.text().match(/line (\\d+)\\s*$/) ?? [])[1]) > ${start + 2}`, "it to go on");
+    await page.value("(() => { const select = document.querySelector('.transport select'); select.value = '-4'; select.dispatchEvent(new Event('change')); })()");
+    await page.until(`Number((${terminal}.text().match(/line (\\d+)\\s*$/) ?? [0, 0])[1]) < ${start}`, "it to run back");
+    await page.key(" ");
+  });
+
+  story("a search finds what was cleared, shows its screen, and one click is the replay there", async page => {
+    await go(page, "/search");
+    await page.until("document.activeElement.type === 'search'");
+    await page.type("vanished-words");
+    await page.until("document.querySelectorAll('.hit').length > 0", "a hit");
+    await page.until("document.querySelector('.hit-picture canvas').painter", "its picture");
+    ok(await page.value("new URL(location.href).searchParams.get('q') === 'vanished-words'"));
+    await page.click(".hit");
+    await page.until(`document.querySelector('.pod-screen') && ${terminal}.text().includes('vanished-words')`, "the replay");
+  });
+
+  story("the page reconnects after the API was restarted, says so meanwhile, and types again", async page => {
+    await openPod(page, stage.pods.shell);
+    await page.key("Enter");
+    await page.type("true");
+    await page.until("document.querySelector('.holder.you')");
+    await stage.restartAPI();
+    await page.until("document.querySelector('.banner:not([hidden])') || document.querySelector('.notice:not([hidden])')", "a notice", 20_000);
+    await page.until("!document.querySelector('.banner:not([hidden])') && !document.querySelector('.notice:not([hidden])')", "the connection", 30_000);
+    await page.type(";echo again-$((1+1))");
+    await page.key("Enter");
+    await page.until(`${terminal}.text().includes('again-2')`, "typing after the restart");
+  }, { allows: /Failed to load resource|ERR_|WebSocket|502|503/ });
+
+  story("titles and text from terminals stay text, and a link opens only after its target was shown", async page => {
+    await openPod(page, stage.pods.sly);
+    await page.until(`${terminal}.text().includes('<img')`, "its text");
+    await page.value("new Promise(done => setTimeout(done, 600))");
+    equal(await page.value("document.querySelectorAll('img[src*=nowhere], .terminal script, .terminal b').length"), 0);
+    equal(await page.value("window.wasRun === undefined"), true);
+    const place = await page.value(() => {
+      const view = document.querySelector(".terminal").terminal, row = view.screen.lines.findIndex(line => line.some(run => run[5]));
+      const box = view.canvas.getBoundingClientRect();
+      return { x: box.x + box.width / view.screen.columns * 1.5, y: box.y + box.height / view.screen.rows * (row + 0.5) };
+    });
+    await page.mouse("mouseMoved", place.x, place.y);
+    await page.mouse("mousePressed", place.x, place.y);
+    await page.mouse("mouseReleased", place.x, place.y);
+    await page.until("document.querySelector('dialog.link-card')?.textContent.includes('https://example.com/real-target')", "the target");
+    await page.key("Escape");
+    await page.until("!document.querySelector('dialog')");
+    // Code that somebody got into the page would not run.
+    await page.value(() => { const script = document.createElement("script"); script.textContent = "window.wasRun = true"; document.body.append(script); script.remove(); });
+    equal(await page.value("window.wasRun === undefined"), true, "inline code ran");
+  }, { allows: /Content Security Policy|inline script/ });
+
+  story("selecting copies exactly the text, and finding on the screen counts", async page => {
+    await openPod(page, stage.pods.still);
+    await page.until(`${terminal}.text().includes('alpha beta')`);
+    const at = (row, column) => page.value((row, column) => { const view = document.querySelector(".terminal").terminal, box = view.canvas.getBoundingClientRect(); return { x: box.x + box.width / view.screen.columns * (column + 0.1), y: box.y + box.height / view.screen.rows * (row + 0.5) }; }, row, column);
+    const from = await at(0, 6), to = await at(1, 5);
+    await page.mouse("mousePressed", from.x, from.y);
+    await page.mouse("mouseMoved", to.x, to.y, { buttons: 1 });
+    await page.mouse("mouseReleased", to.x, to.y);
+    equal(await page.value(() => { const data = new DataTransfer(), event = new ClipboardEvent("copy", { clipboardData: data, bubbles: true, cancelable: true }); document.querySelector(".terminal").dispatchEvent(event); return data.getData("text/plain"); }), "beta\ngamma");
+    await page.value("document.querySelector('.terminal').focus()");
+    await page.key("/");
+    await page.type("a");
+    await page.until("/^1 of \\d+$/.test(document.querySelector('.find span').textContent)", "the count");
+  });
+
+  story("pods together move on one clock, each exactly as it was", async page => {
+    await go(page, `/together?pods=${stage.pods.counter},${stage.pods.still}`);
+    await page.until("document.querySelectorAll('.pane').length === 2 && [...document.querySelectorAll('.pane')].every(pane => pane.pane.screen?.rows)", "two screens");
+    await page.until("document.querySelector('.timeline-ends span').textContent !== ''");
+    await stage.settled(6);
+    await page.value("document.querySelector('.timeline-track').focus()");
+    await page.key("ArrowLeft");
+    const at = await page.until("new URL(location.href).searchParams.get('t')", "the moment");
+    for (const name of ["counter", "still"]) {
+      const real = await stage.stack.screenAt(stage.pods[name], at);
+      await page.until(`(() => { const pane = [...document.querySelectorAll('.pane')].find(pane => pane.pane.id === '${stage.pods[name]}'); return pane.pane.screen.lines.map(line => line.map(run => run[0]).join('').trimEnd()).join('\\n').trimEnd() === ${JSON.stringify(real)}; })()`, `${name} at ${at}:\n${real}`);
+    }
+    await page.key(" ");
+    const before = await page.value("document.querySelector('.clock').textContent");
+    await page.until(`document.querySelector('.clock').textContent !== ${JSON.stringify(before)}`, "the clock to run");
+  });
+
+  story("the palette reaches a pod by a few letters", async page => {
+    await page.key("k", { ctrl: true });
+    await page.until("document.querySelector('dialog.palette input') === document.activeElement");
+    await page.type("cntr");
+    await page.until("document.querySelector('.palette-list li[aria-selected=true]')?.textContent.includes('counter')", "the pod");
+    await page.key("Enter");
+    await page.until("document.querySelector('.pod-screen h1')?.textContent === 'counter'");
+  });
+
+  for (const [path, selector] of [["/", ".tile"], ["/pods/POD", ".timeline"], ["/together", ".pane"], ["/search?q=line", ".hit"], ["/attention", ".attention"], ["/topology", ".content > *"], ["/channels", ".content > *"]]) {
+    const name = path.split(/[/?]/)[1] || "fleet";
+    story(`${name} fits 390 pixels`, async page => {
+      await go(page, path.replace("POD", stage.pods.counter));
+      await page.until(`document.querySelector('${selector}')`, selector);
+      await page.value("new Promise(done => setTimeout(done, 400))");
+      const wide = await page.value(() => [...document.querySelectorAll("body *")].filter(element => { const box = element.getBoundingClientRect(); return box.width > 0 && box.right > innerWidth + 1 && getComputedStyle(element).visibility !== "hidden" && !element.closest(".head-tools, .graph-frame, .terminal, .sr-only, .timeline-canvas, .playhead, .together-side, .skip") && !overflowHidden(element); function overflowHidden(element) { for (let parent = element.parentElement; parent; parent = parent.parentElement) if (["hidden", "auto", "scroll"].includes(getComputedStyle(parent).overflowX) && parent !== document.body && parent.getBoundingClientRect().right <= innerWidth + 1) return true; return false; } }).slice(0, 5).map(element => element.outerHTML.slice(0, 120)));
+      equal(wide, []);
+      ok(await page.value("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways");
+    }, { width: 390, height: 800, ratio: 2, mobile: true });
+    for (const scheme of ["dark", "light"]) {
+      story(`${name} can be read and used by everybody (${scheme})`, async page => {
+        await go(page, path.replace("POD", stage.pods.counter));
+        await page.until(`document.querySelector('${selector}')`, selector);
+        await page.value("new Promise(done => setTimeout(done, 400))");
+        equal(await checkAccessibility(page), []);
+      }, { scheme });
+    }
+  }
+}

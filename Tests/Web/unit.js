@@ -1,0 +1,6 @@
+// The tests that need no browser: `node Tests/Web/unit.js`.
+import "./unit/terminal.js";
+import "./unit/app.js";
+import { runAll } from "./support/runner.js";
+
+process.exitCode = await runAll() ? 1 : 0;

@@ -1,0 +1,98 @@
+import { test, equal, ok } from "../support/runner.js";
+import { gathered, timeScale, densityColumns } from "../../../Web/replay/scale.js";
+import { ScreenCache } from "../../../Web/replay/cache.js";
+import { parseMoment, since, span } from "../../../Web/app/time.js";
+import { links, read } from "../../../Web/app/router.js";
+import { components, layout } from "../../../Web/graph/layout.js";
+import { EventParser } from "../../../Web/app/api.js";
+
+test("the time scale goes there and back, folded or not", () => {
+  const idle = [{ from: 20_000, to: 3_000_000 }, { from: 3_100_000, to: 3_200_000 }];
+  for (const scale of [timeScale(0, 3_600_000, 1000), timeScale(0, 3_600_000, 1000, { idle })]) {
+    equal([scale.x(0), Math.round(scale.x(3_600_000))], [0, 1000]);
+    let before = -1;
+    for (let time = 0; time <= 3_600_000; time += 7919) {
+      const x = scale.x(time);
+      ok(x > before, "time runs on");
+      ok(Math.abs(scale.time(x) - time) < 1, `${time} came back as ${scale.time(x)}`);
+      before = x;
+    }
+    equal([scale.time(-5), scale.time(5000), scale.x(-1), Math.round(scale.x(9e9))], [0, 3_600_000, 0, 1000]);
+  }
+  const folded = timeScale(0, 3_600_000, 1000, { idle });
+  equal(folded.pieces.filter(piece => piece.folded).map(piece => Math.round(piece.x1 - piece.x0)), [36, 36]);
+});
+
+test("a recording that is all idle, or empty, has a scale too", () => {
+  const idle = timeScale(0, 60_000, 500, { idle: [{ from: 0, to: 60_000 }] });
+  equal([idle.x(30_000), Math.round(idle.time(250))], [250, 30_000]);
+  const empty = timeScale(5, 5, 100);
+  ok(Number.isFinite(empty.x(5)) && Number.isFinite(empty.time(50)));
+  equal(densityColumns([], 0, 1, empty).length, 50);
+});
+
+test("entries at one place become one tick", () => {
+  const scale = timeScale(0, 1000, 1000);
+  equal(gathered([{ ms: 10 }, { ms: 15 }, { ms: 200 }], scale).map(group => group.entries.length), [2, 1]);
+});
+
+test("a screen holds until the next frame, and no longer", () => {
+  const cache = new ScreenCache(3), put = (from, to) => cache.put({ from }, { time: new Date(from).toISOString(), next: to == null ? undefined : new Date(to).toISOString() });
+  put(1000, 2000); put(5000, 6000); put(3000, 4000); put(7000);
+  equal([cache.at(999), cache.at(1000)?.screen.from, cache.at(1999)?.screen.from, cache.at(2000), cache.at(3500)?.screen.from, cache.at(7000)], [null, 1000, 1000, null, 3000, null]);
+  put(8000, 9000);
+  equal(cache.entries.length, 3);
+});
+
+test("people write times as they like", () => {
+  const now = Date.parse("2026-11-21T14:03:07.000Z");
+  equal(parseMoment("-5m", { now }), now - 300_000);
+  equal([parseMoment("+90s", { now, start: 1000 }), parseMoment("+1:30", { now, start: 1000 }), parseMoment("+90s", { now })], [91_000, 91_000, null]);
+  equal(parseMoment("2026-11-21T14:00:00Z", { now }), now - 187_000);
+  equal([parseMoment("soon", { now }), parseMoment("", { now }), parseMoment("12", { now })], [null, null, null]);
+  ok(parseMoment("23:59:59", { now }) <= now + 1000, "a time to come was yesterday's");
+  equal([span(400), span(65_000), span(3_600_000), span(5_400_000), span(90_000_000)], ["0 s", "1 min", "1 h", "1 h 30 min", "1 d 1 h"]);
+  equal(since(3_723_000), "+1:02:03");
+});
+
+test("addresses name screens, pods and moments, and read as they were written", () => {
+  const at = text => { const address = read(new URL("http://x" + text)); return [address.screen, Object.values(address.path)[0] ?? null, address.query.get("t")]; };
+  const time = Date.parse("2026-11-21T14:03:07.123Z");
+  equal(at(links.pod("p2mjr4kd6cped", time)), ["terminal", "p2mjr4kd6cped", "2026-11-21T14:03:07.123Z"]);
+  equal([at("/"), at("/attention"), at(links.topology(time)), at("/channels/ops")].map(address => address[0]), ["fleet", "attention", "topology", "channels"]);
+  equal(at("/no/where")[0], "nowhere");
+  equal(read(new URL("http://x" + links.together(["a", "b"], time))).query.get("pods"), "a,b");
+});
+
+test("who holds up the others stands at the right, and who waits stands left of it", () => {
+  const { places, columns, loose } = layout(["a", "b", "c", "d", "x"], [["a", "b"], ["b", "c"], ["d", "c"]]);
+  equal([columns, loose], [3, ["x"]]);
+  equal(["a", "b", "d", "c"].map(id => places.get(id).column), [0, 1, 1, 2]);
+  equal(new Set([...places.values()].map(at => `${at.column}/${at.row}`)).size, 4);
+});
+
+test("a layout keeps what stays where it is when something is added or goes", () => {
+  const nodes = ["a", "b", "c", "d", "e"], waits = [["a", "c"], ["b", "c"], ["d", "e"]];
+  const first = layout(nodes, waits), more = layout([...nodes, "f"], [...waits, ["f", "c"]], [], first.places);
+  for (const id of nodes) equal([more.places.get(id).fromRight, more.places.get(id).row], [first.places.get(id).fromRight, first.places.get(id).row], id);
+  const less = layout(["b", "c", "d", "e"], waits.slice(1), [], more.places);
+  for (const id of ["b", "c", "d", "e"]) equal(less.places.get(id).row, first.places.get(id).row, id);
+});
+
+test("cycles are found, laid out, and long chains need no recursion", () => {
+  const out = new Map([["a", ["b"]], ["b", ["c"]], ["c", ["a"]], ["d", ["a"]]]);
+  equal(components([...out.keys()], out).groups.map(group => group.sort().join("")).sort(), ["abc", "d"]);
+  const { places } = layout(["a", "b", "c", "d"], [["a", "b"], ["b", "c"], ["c", "a"], ["d", "a"]]);
+  equal(["a", "b", "c", "d"].map(id => places.get(id).fromRight), [0, 0, 0, 1]);
+  const many = Array.from({ length: 5000 }, (_, index) => "n" + index);
+  equal(layout(many, many.slice(1).map((id, index) => [many[index], id])).columns, 5000);
+});
+
+test("an event stream is understood in whatever pieces it comes", () => {
+  const text = "event: hello\ndata: {\"boot\":\"x\"}\n\n: still here\n\nid: 7\nevent: pod.created\ndata: {\"a\":\ndata: 1}\n\n";
+  for (let size = 1; size < 20; size++) {
+    const heard = [], parser = new EventParser(event => heard.push(event));
+    for (let at = 0; at < text.length; at += size) parser.take(text.slice(at, at + size));
+    equal(heard, [{ name: "hello", id: null, data: ["{\"boot\":\"x\"}"].join("\n") }, { name: "pod.created", id: "7", data: "{\"a\":\n1}" }]);
+  }
+});
