@@ -133,7 +133,7 @@ let package = Package(
         library("APIClient", "Services/api/Client", ["Contract", "ViewProtocol", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioWebSocket]),
         .executableTarget(
             name: "switchback",
-            dependencies: ["APIClient", "Bus", "Console", "Contract", "Inspect", "LocalStack", "Terminal", "ViewProtocol", argumentParser, logging],
+            dependencies: ["Agents", "APIClient", "Bus", "Console", "Contract", "Inspect", "LocalStack", "Terminal", "ViewProtocol", argumentParser, logging],
             path: "CLI/Switchback", swiftSettings: style),
 
         // The HTTP edge.

@@ -22,6 +22,19 @@ public struct AgentCatalog: Sendable {
         problems = []
         folders = []
         stamps = [:]
+        join()
+    }
+
+    /// Puts the fallback's rules behind every agent's own.
+    private mutating func join() {
+        guard let fallback else { return }
+        for (name, manifest) in manifests where name != fallback.name {
+            do throws(ErrorBody) {
+                manifests[name]?.rules = try manifest.ownRules.before(fallback.ownRules)
+            } catch {
+                problems.append("Agents/\(name).toml: \(error.message)")
+            }
+        }
     }
 
     /// Reads every `*.toml` of the folders; a later folder's file replaces an earlier one's.
@@ -31,6 +44,27 @@ public struct AgentCatalog: Sendable {
         catalog.stamps = stamps(folders)
         catalog.read(keeping: [:])
         return catalog
+    }
+
+    /// Only what one agent needs, where a file has its name: for programs that live for one question. Else everything.
+    public static func load(folders: [String], only agent: String?) -> AgentCatalog {
+        guard let agent, !agent.contains("/"), folders.contains(where: { FileManager.default.fileExists(atPath: "\($0)/\(agent).toml") }) else {
+            return agent == nil ? load(folders: folders) { $0 == AgentManifest.fallbackName } : load(folders: folders)
+        }
+        return load(folders: folders) { $0 == AgentManifest.fallbackName || $0 == agent }
+    }
+
+    private static func load(folders: [String], where isWanted: (String) -> Bool) -> AgentCatalog {
+        var catalog = AgentCatalog(manifests: [])
+        catalog.folders = folders
+        catalog.stamps = stamps(folders).filter { isWanted(String($0.key.split(separator: "/").last?.dropLast(5) ?? "")) }
+        catalog.read(keeping: [:])
+        return catalog
+    }
+
+    /// The path of the program that runs, where the system tells it.
+    public static var ownProgram: String? {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments.first
     }
 
     /// Where manifests are: beside the programs, in the checkout they were built in, and the folder that `SWITCHBACK_AGENTS` names.
@@ -76,6 +110,7 @@ public struct AgentCatalog: Sendable {
             }
         }
         self.manifests = manifests
+        join()
     }
 
     /// Files of later folders come later.

@@ -30,8 +30,10 @@ public struct AgentManifest: Sendable {
     public var resumeIsSubcommand: Bool
     /// Arguments with which the caller chose a session already: then nothing is added.
     public var ownSessionArguments: [String]
-    /// How its screen, title and hooks read.
+    /// How its screen, title and hooks read; in a catalog the fallback's rules stand behind them.
     public var rules: AgentRules
+    /// What its own file says.
+    let ownRules: AgentRules
     /// The file it was read from; nil for text.
     public var file: String?
     /// The manifest's text, by which versions of it are told apart.
@@ -59,7 +61,8 @@ public struct AgentManifest: Sendable {
         ownSessionArguments = try reader.strings("own_session_arguments", in: resume, of: "resume")
         resumeIsSubcommand = resume?["subcommand"]?.bool ?? false
         guard !command.isEmpty || name == Self.fallbackName else { throw reader.problem("launch.command is missing", near: "[launch]") }
-        rules = try AgentRules(reader)
+        ownRules = try AgentRules(reader)
+        rules = ownRules
     }
 
     /// Whether `program` (a path or a name) is this agent's.

@@ -12,6 +12,8 @@ public struct AgentRules: Sendable {
         case lines
         /// A shell and what it runs.
         case shell
+        /// Nobody knows: the screen and the terminal's modes together say.
+        case any
     }
 
     /// A part of the screen that a rule looks at.
@@ -46,11 +48,14 @@ public struct AgentRules: Sendable {
         public var verdict: Verdict
         public var reason: String?
         /// Each of these is somewhere in the region; numbers of `patterns`.
-        public var all: PatternMatches
+        public var all = PatternMatches()
         /// At least one of these, unless it is empty.
-        public var any: PatternMatches
+        public var any = PatternMatches()
         /// None of these.
-        public var not: PatternMatches
+        public var not = PatternMatches()
+        /// All patterns that speak for it.
+        public var wanted = PatternMatches()
+        var texts: [String: [String]]
 
         /// Whether what was found in the region is what the rule asks for.
         public func accepts(_ found: PatternMatches) -> Bool {
@@ -60,29 +65,33 @@ public struct AgentRules: Sendable {
 
     /// What a hook says.
     public struct HookMeaning: Sendable, Equatable {
+        public init(verdict: Verdict? = nil, reason: String? = nil) {
+            self.verdict = verdict
+            self.reason = reason
+        }
         public var verdict: Verdict?
         public var reason: String?
     }
 
-    public var kind: Kind
-    /// Glyphs that open the composer; empty: the usual ones.
-    public var prompts: [String]
-    /// Glyphs that open the live row; empty: the usual ones.
-    public var spinners: [String]
-    /// What "esc to cancel" beside a running counter means: `executing` for most, `waiting` for some.
-    public var escapeCancels: Verdict?
-    /// Every title of this agent means something: one that no rule matches is idle.
-    public var plainTitleIsIdle: Bool
-    /// Titles that say idle are also shown while a dialog is open.
-    public var idleTitleMayWait: Bool
-    /// The generic rules do not stand behind these.
-    public var isAlone: Bool
-    public var rules: [Rule]
-    /// What `all`, `any` and `not` number.
-    public var patterns: PatternSet
-    public var patternTexts: [String]
-    /// By event name, or `event:detail`.
-    public var hooks: [String: HookMeaning]
+    public var kind = Kind.any
+    /// Glyphs that open the composer, beside the usual ones.
+    public var prompts: [String] = []
+    /// Glyphs that only this agent's spinner begins rows with.
+    public var spinners: [String] = []
+    /// A title that no rule matches says idle.
+    public var plainTitleIsIdle = false
+    /// There is always a composer or a dialog: when the composer goes while the agent works, something is asked.
+    public var composerIsConstant = false
+    /// Names of the fallback's rules that do not hold here; `*`: none does.
+    public var without: [String] = []
+    public private(set) var rules: [Rule] = []
+    /// What the rules' patterns number.
+    public private(set) var patterns = PatternSet.none
+    /// By event name, `event:detail` or `event@tool`.
+    public var hooks: [String: HookMeaning] = [:]
+
+    /// No rules at all.
+    public init() {}
 
     public static let reasons: [Verdict: Set<String>] = [
         .executing: ["thinking", "tool", "background", "retrying"],
@@ -94,72 +103,92 @@ public struct AgentRules: Sendable {
     init(_ reader: ManifestReader) throws(ErrorBody) {
         let screen = try reader.table("screen", in: reader.root)
         try reader.allow(
-            ["kind", "prompts", "spinners", "escape_cancels", "plain_title_is_idle", "idle_title_may_wait", "alone"], in: screen, of: "screen")
-        let kindText = try reader.string("kind", in: screen, of: "screen") ?? "tui"
+            ["kind", "prompts", "spinners", "plain_title_is_idle", "composer_is_constant", "without"], in: screen, of: "screen")
+        let kindText = try reader.string("kind", in: screen, of: "screen") ?? Kind.any.rawValue
         guard let kind = Kind(rawValue: kindText) else {
             throw reader.problem("screen.kind is \"\(kindText)\"; known: \(Kind.allCases.map(\.rawValue).joined(separator: ", "))", near: "kind")
         }
         self.kind = kind
         prompts = try reader.strings("prompts", in: screen, of: "screen")
         spinners = try reader.strings("spinners", in: screen, of: "screen")
-        escapeCancels = try reader.string("escape_cancels", in: screen, of: "screen").flatMap(Verdict.init)
         plainTitleIsIdle = try reader.bool("plain_title_is_idle", in: screen, of: "screen") ?? false
-        idleTitleMayWait = try reader.bool("idle_title_may_wait", in: screen, of: "screen") ?? false
-        isAlone = try reader.bool("alone", in: screen, of: "screen") ?? false
+        composerIsConstant = try reader.bool("composer_is_constant", in: screen, of: "screen") ?? false
+        without = try reader.strings("without", in: screen, of: "screen")
+        for table in try reader.tables("rules") { rules.append(try Self.rule(table, reader)) }
+        try number()
+        hooks = try Self.hooks(reader)
+    }
 
+    /// These rules with another manifest's behind them. Throws when they are too many together.
+    func before(_ fallback: AgentRules) throws(ErrorBody) -> AgentRules {
+        guard !without.contains("*") else { return self }
+        var joined = self
+        joined.rules += fallback.rules.filter { rule in !without.contains(rule.name) && !rules.contains { $0.name == rule.name } }
+        try joined.number()
+        return joined
+    }
+
+    private static func rule(_ table: TOMLTable, _ reader: ManifestReader) throws(ErrorBody) -> Rule {
+        let name = try reader.string("name", in: table, of: "rules") ?? ""
+        guard !name.isEmpty else { throw reader.problem("a rule needs a name", near: "[[rules]]") }
+        let near = "\"\(name)\""
+        try reader.allow(["name", "region", "status", "reason", "all", "any", "not"], in: table, of: "rules")
+        let regionText = try reader.string("region", in: table, of: "rules") ?? "live"
+        guard let region = Region(rawValue: regionText) else {
+            throw reader.problem(
+                "rule \(near): region \"\(regionText)\" is not known; known: \(Region.allCases.map(\.rawValue).joined(separator: ", "))", near: near)
+        }
+        let verdictText = try reader.string("status", in: table, of: "rules") ?? ""
+        guard let verdict = Verdict(rawValue: verdictText) else {
+            throw reader.problem("rule \(near): status must be one of \(Verdict.allCases.map(\.rawValue).joined(separator: ", "))", near: near)
+        }
+        let reason = try reader.string("reason", in: table, of: "rules")
+        if let reason, Self.reasons[verdict]?.contains(reason) != true {
+            throw reader.problem(
+                "rule \(near): \(verdict.rawValue) has no reason \"\(reason)\"; known: \((Self.reasons[verdict] ?? []).sorted().joined(separator: ", "))",
+                near: near)
+        }
+        var texts: [String: [String]] = [:]
+        for key in ["all", "any", "not"] {
+            for text in try reader.strings(key, in: table, of: "rules") {
+                let pattern = Self.pattern(text)
+                do throws(ErrorBody) {
+                    _ = try LinePattern(pattern, ignoringCase: true)
+                } catch {
+                    throw reader.problem("rule \(near): \(text): \(error.message)", near: String(text.prefix(12)))
+                }
+                texts[key, default: []].append(pattern)
+            }
+        }
+        guard texts["all"] != nil || texts["any"] != nil else { throw reader.problem("rule \(near) asks for nothing: give all or any", near: near) }
+        return Rule(name: name, region: region, verdict: verdict, reason: reason, texts: texts)
+    }
+
+    /// Numbers the patterns of all rules and makes one set of them.
+    private mutating func number() throws(ErrorBody) {
         var texts: [String] = []
         var numbers: [String: Int] = [:]
-        var rules: [Rule] = []
-        for table in try reader.tables("rules") {
-            let name = try reader.string("name", in: table, of: "rules") ?? ""
-            guard !name.isEmpty else { throw reader.problem("a rule needs a name", near: "[[rules]]") }
-            let near = "\"\(name)\""
-            try reader.allow(["name", "region", "status", "reason", "all", "any", "not"], in: table, of: "rules")
-            let regionText = try reader.string("region", in: table, of: "rules") ?? "live"
-            guard let region = Region(rawValue: regionText) else {
-                throw reader.problem(
-                    "rule \(near): region \"\(regionText)\" is not known; known: \(Region.allCases.map(\.rawValue).joined(separator: ", "))", near: near)
-            }
-            let verdictText = try reader.string("status", in: table, of: "rules") ?? ""
-            guard let verdict = Verdict(rawValue: verdictText) else {
-                throw reader.problem("rule \(near): status must be one of \(Verdict.allCases.map(\.rawValue).joined(separator: ", "))", near: near)
-            }
-            let reason = try reader.string("reason", in: table, of: "rules")
-            if let reason, Self.reasons[verdict]?.contains(reason) != true {
-                throw reader.problem(
-                    "rule \(near): \(verdict.rawValue) has no reason \"\(reason)\"; known: \((Self.reasons[verdict] ?? []).sorted().joined(separator: ", "))",
-                    near: near)
-            }
-            func matches(_ key: String) throws(ErrorBody) -> PatternMatches {
-                var result = PatternMatches()
-                for text in try reader.strings(key, in: table, of: "rules") {
-                    let pattern = Self.pattern(text)
-                    if numbers[pattern] == nil {
-                        do throws(ErrorBody) {
-                            _ = try LinePattern(pattern, ignoringCase: true)
-                        } catch {
-                            throw reader.problem("rule \(near): \(text): \(error.message)", near: String(text.prefix(12)))
-                        }
-                        numbers[pattern] = texts.count
-                        texts.append(pattern)
-                    }
-                    guard let number = numbers[pattern], number < PatternSet.largest else {
-                        throw reader.problem("there are more than \(PatternSet.largest) patterns", near: near)
-                    }
-                    result.insert(number)
+        func matches(_ list: [String]?) throws(ErrorBody) -> PatternMatches {
+            var result = PatternMatches()
+            for text in list ?? [] {
+                let number = numbers[text] ?? texts.count
+                if number == texts.count {
+                    guard number < PatternSet.largest else { throw ErrorBody(.badRequest, "there are more than \(PatternSet.largest) patterns") }
+                    numbers[text] = number
+                    texts.append(text)
                 }
-                return result
+                result.insert(number)
             }
-            let rule = Rule(
-                name: name, region: region, verdict: verdict, reason: reason, all: try matches("all"), any: try matches("any"),
-                not: try matches("not"))
-            guard !rule.all.isEmpty || !rule.any.isEmpty else { throw reader.problem("rule \(near) asks for nothing: give all or any", near: near) }
-            rules.append(rule)
+            return result
         }
-        self.rules = rules
-        patternTexts = texts
+        for index in rules.indices {
+            rules[index].all = try matches(rules[index].texts["all"])
+            rules[index].any = try matches(rules[index].texts["any"])
+            rules[index].not = try matches(rules[index].texts["not"])
+            rules[index].wanted = rules[index].all
+            rules[index].wanted.formUnion(rules[index].any)
+        }
         patterns = try PatternSet(texts, ignoringCase: true)
-        hooks = try Self.hooks(reader)
     }
 
     /// `/…/` is a regular expression, everything else is looked for as it stands; neither minds case.

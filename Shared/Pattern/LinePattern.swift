@@ -29,6 +29,14 @@ public struct PatternSet: Sendable {
     private let machine: PatternMachine?
     public let count: Int
 
+    /// A set that finds nothing.
+    public static let none = PatternSet()
+
+    private init() {
+        machine = nil
+        count = 0
+    }
+
     /// The most expressions that one set can have.
     public static let largest = PatternMatches.capacity
 

@@ -1,0 +1,201 @@
+internal import Agents
+public import Contract
+
+/// From evidence to a status that lasts.
+extension Detector {
+    /// Without evidence nothing is known any more after this time.
+    static let forgetTime: Duration = .seconds(3)
+    /// A composer alone says idle only after the screen above it stood still this long.
+    static let quietTime: Duration = .milliseconds(1200)
+    /// A known agent of which nothing was recognised for this time has probably changed.
+    static let driftTime: Duration = .seconds(30)
+
+    mutating func decide(_ seq: UInt64) -> PodStatus? {
+        let before = pieces
+        pieces = gather().sorted { $0.rank > $1.rank }
+        nextLook = nil
+        noteTimes(before)
+        let current = Status(rawValue: memory.status.status) ?? .unknown
+        var best = pieces.first
+        if isHeld, current != .unknown, best.map({ $0.rank < Rank.hiddenInput }) ?? true { best = nil }
+        if isHeld && best == nil {
+            candidate = nil
+            return update(seq, current, nil)
+        }
+        guard let best else {
+            candidate = nil
+            guard current != .unknown else { return drift(seq) }
+            let end = (memory.lastEvidence ?? clock) + Self.forgetTime
+            if clock < end {
+                look(at: end)
+                return nil
+            }
+            return change(to: .unknown, nil, since: memory.lastEvidence ?? clock, seq)
+        }
+        if best.status == current {
+            candidate = nil
+            return update(seq, current, best)
+        }
+        if candidate?.status != best.status { candidate = Candidate(status: best.status, since: clock) }
+        let since = candidate?.since ?? clock
+        var ripe = since + best.patience
+        if best.status == .idle, best.rank <= Rank.composer, current == .executing {
+            for time in [memory.lastChange, memory.lastWorking] {
+                if let time { ripe = max(ripe, time + Self.quietTime) }
+            }
+        }
+        guard clock >= ripe else {
+            look(at: ripe)
+            return nil
+        }
+        candidate = nil
+        return change(to: best.status, best, since: since, seq)
+    }
+
+    private mutating func look(at time: Timestamp) { nextLook = min(nextLook ?? time, time) }
+
+    private mutating func noteTimes(_ before: [Piece]) {
+        var seen: [String: Timestamp] = [:]
+        for piece in pieces {
+            seen[piece.key] = firstSeen[piece.key] ?? clock
+            if let until = piece.until, until > clock { look(at: until) }
+        }
+        firstSeen = seen
+        if pieces.contains(where: { $0.status == .executing && $0.rank > Rank.progress }) || before.contains(where: { $0.status == .executing && $0.rank > Rank.progress }) {
+            memory.lastWorking = clock
+        }
+        if !pieces.isEmpty || !before.isEmpty || memory.lastEvidence == nil { memory.lastEvidence = clock }
+        if pieces.contains(where: { $0.source == .termios && $0.status == .idle }) || reading.composer != nil && rules.kind == .lines { memory.hasHadPrompt = true }
+        let isRecognised = reading.dialog != nil || reading.composer != nil || reading.spinner != nil || reading.prompt != nil || !reading.matches.isEmpty
+        if isRecognised || manifest == nil || memory.lastMatch == nil { memory.lastMatch = clock }
+    }
+
+    // MARK: - Saying it
+
+    private mutating func change(to status: Status, _ piece: Piece?, since: Timestamp, _ seq: UInt64) -> PodStatus? {
+        memory.assumed = false
+        var new = describe(status, piece, seq)
+        new.since = since
+        memory.status = new
+        if status == .unknown { _ = drift(seq) }
+        return new
+    }
+
+    private func describe(_ status: Status, _ piece: Piece?, _ seq: UInt64) -> PodStatus {
+        var new = PodStatus(
+            status: status.rawValue, reason: piece?.reason, since: clock, seq: seq, evidence: piece?.line ?? "no evidence", confidence: Rank.confidence(piece?.rank ?? 0),
+            agent: manifest?.name)
+        if status == .waiting {
+            if let dialog = reading.dialog, !isHeld {
+                new.question = dialog.question.isEmpty ? nil : dialog.question
+                new.options = dialog.options
+                new.fingerprint = dialog.fingerprint
+            } else if let text = piece?.text, !text.isEmpty, piece?.source != .title, piece?.source != .hook {
+                new.question = text
+                new.fingerprint = Self.fingerprint(text)
+            }
+        }
+        if status == .executing {
+            new.background = backgroundCount
+            if piece?.reason == "retrying" { new.retry = piece?.text }
+        }
+        if status == .waiting, piece?.reason == "quota" { new.retry = piece?.text }
+        return new
+    }
+
+    /// The status stays; what is said of it may change.
+    private mutating func update(_ seq: UInt64, _ status: Status, _ piece: Piece?) -> PodStatus? {
+        guard let piece else { return nil }
+        var new = describe(status, piece, seq)
+        let old = memory.status
+        new.since = old.since
+        let isNews: Bool
+        switch status {
+        case .waiting:
+            // A question that another channel announced gets its words, and a new one is a new episode.
+            if new.fingerprint == nil, old.fingerprint != nil { return nil }
+            isNews = new.fingerprint != old.fingerprint || new.reason != old.reason
+            if isNews, old.fingerprint != nil, new.fingerprint != old.fingerprint {
+                // Half a redrawn dialog is not another one.
+                if questionSince?.fingerprint != new.fingerprint { questionSince = (new.fingerprint, clock) }
+                let ripe = (questionSince?.since ?? clock) + .milliseconds(150)
+                guard clock >= ripe else {
+                    look(at: ripe)
+                    return nil
+                }
+                new.since = questionSince?.since ?? clock
+            }
+        case .idle: isNews = (new.reason == "draft") != (old.reason == "draft") && old.reason != nil
+        case .executing: isNews = new.background != old.background || (new.reason == "retrying") != (old.reason == "retrying") || (new.reason == "background") != (old.reason == "background")
+        case .unknown: isNews = false
+        }
+        guard isNews else { return nil }
+        questionSince = nil
+        memory.status = new
+        return new
+    }
+
+    private mutating func drift(_ seq: UInt64) -> PodStatus? {
+        guard let manifest, rules.kind == .tui, memory.status.drift != true, let last = memory.lastMatch, !reading.isBlank else { return nil }
+        let end = last + Self.driftTime
+        guard clock >= end else {
+            look(at: end)
+            return nil
+        }
+        memory.status.drift = true
+        memory.status.seq = seq
+        memory.status.evidence = "no rule of \(manifest.name) matched for \(Self.driftTime.components.seconds) s"
+        return memory.status
+    }
+
+    /// How many tasks run in the background, as the rows that say so count them.
+    private var backgroundCount: Int? {
+        var most: Int?
+        for match in reading.matches where rules.rules[match.rule].reason == "background" {
+            guard let row = match.row else { continue }
+            for word in rows[row].contentText.split(separator: " ") {
+                if let count = Int(word), (1...999).contains(count) { most = max(most ?? 0, count) }
+            }
+        }
+        return most
+    }
+
+    static func fingerprint(_ text: String) -> String {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for scalar in text.unicodeScalars where Glyphs.isLetter(scalar.value) || Glyphs.isDigit(scalar.value) { hash = (hash ^ UInt64(scalar.value)) &* 0x100_0000_01b3 }
+        let hex = String(hash, radix: 16)
+        return String(repeating: "0", count: 16 - hex.count) + hex
+    }
+
+    // MARK: - Explaining it
+
+    /// Every piece of evidence that is held now, the winner first, and the screen's regions.
+    public func explanation(at now: Timestamp) -> StatusExplanation {
+        var explanation = StatusExplanation(
+            at: now, status: memory.status, agent: manifest?.name, manifestVersion: manifest?.version, manifestSource: manifest?.file)
+        for (index, piece) in pieces.enumerated() {
+            let outcome =
+                if isHeld && piece.rank < Rank.hiddenInput { "held" } else if index == 0 { "won" } else if piece.status == pieces[0].status { "agrees" } else { "outvoted" }
+            explanation.evidence.append(
+                .init(
+                    status: piece.status.rawValue, reason: piece.reason, source: piece.source.rawValue, rule: piece.rule, region: piece.region, text: piece.text,
+                    since: firstSeen[piece.key] ?? now, seen: clock, until: piece.until, rank: piece.rank, outcome: outcome))
+        }
+        func add(_ name: String, _ range: ClosedRange<Int>?) {
+            guard let range, range.upperBound < rows.count else { return }
+            explanation.regions.append(.init(name: name, first: range.lowerBound, last: range.upperBound, text: range.map { rows[$0].text }))
+        }
+        add("live", reading.live)
+        add("dialog", reading.dialog?.rows)
+        add("composer", reading.composer?.rows)
+        add("footer", reading.footer)
+        if reading.dialog == nil, reading.composer == nil { add("last", reading.last.map { $0...$0 }) }
+        if isHeld { explanation.notes.append("a person opened what is on the screen: the status before stays") }
+        if let candidate { explanation.notes.append("\(candidate.status.rawValue) since \(candidate.since): not long enough yet") }
+        if memory.status.drift == true { explanation.notes.append("none of \(manifest?.name ?? "the agent")'s rules matched for long: its screen may have changed") }
+        if memory.process == nil { explanation.notes.append("nothing is known of the terminal's modes and processes") }
+        if memory.hook == nil { explanation.notes.append("no hook has reported") }
+        if title.isEmpty { explanation.notes.append("the program set no title") }
+        return explanation
+    }
+}

@@ -1,0 +1,224 @@
+internal import Agents
+internal import Contract
+internal import Pattern
+internal import Terminal
+
+/// From bytes to a screen taken apart.
+extension Detector {
+    /// Whether what came asks to be looked at at once.
+    mutating func feed(_ bytes: [UInt8]) -> Bool {
+        terminal.feed(bytes)
+        isUnread = true
+        var mustLook = false
+        for event in terminal.takeEvents() {
+            switch event {
+            case .bell, .notification: mustLook = true
+            case .title(let text):
+                mustLook = note(title: text) || mustLook
+            case .progress(let state, _):
+                memory.progress = Int(state.rawValue)
+                mustLook = true
+            case .mark(let mark):
+                switch mark {
+                case .promptStart: memory.mark = 0
+                case .commandStart: memory.mark = 1
+                case .outputStart: memory.mark = 2
+                case .commandEnd: memory.mark = 3
+                }
+                mustLook = true
+            case .clipboard, .workingDirectory: break
+            }
+        }
+        // Nobody answers here: the shim's own terminal does.
+        _ = terminal.takeReplies()
+        if terminal.modes.bracketedPaste, !terminal.isAlternateScreen { memory.hasLineEditor = true }
+        return mustLook
+    }
+
+    private mutating func note(title text: String) -> Bool {
+        guard text != title else { return false }
+        title = text
+        titleMatches = rules.patterns.matches(text)
+        return true
+    }
+
+    mutating func replaceScreen(_ text: String) {
+        isTextScreen = true
+        isUnread = false
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        var new: [ScreenRow] = []
+        for (index, line) in lines.prefix(400).enumerated() {
+            if index < rows.count, rows[index].text == line {
+                new.append(rows[index])
+            } else {
+                new.append(row(String(line.prefix(1000)), faintFrom: nil))
+            }
+        }
+        rows = new
+        finishReading(cursor: nil)
+    }
+
+    /// Reads the screen, unless it is too early or an update is open. `now`: not too early.
+    mutating func read(now mustLook: Bool) {
+        if !mustLook, let lastRead, clock < lastRead + Self.readInterval { return }
+        if rows.count != terminal.rows && !isTextScreen { rows = [] }
+        if terminal.modes.synchronizedUpdate {
+            if let since = updateSince {
+                guard clock >= since + Self.longestUpdate else { return }
+            } else {
+                updateSince = clock
+                return
+            }
+        }
+        updateSince = nil
+        isUnread = false
+        lastRead = clock
+        didRead = true
+        if terminal.title != title { _ = note(title: terminal.title) }
+        let delta = rows.isEmpty ? { _ = terminal.takeDelta(force: true); return terminal.fullDelta() }() : terminal.takeDelta(force: true)
+        guard let delta else { return }
+        if isTextScreen {
+            // A title alone does not bring the terminal's screen back.
+            guard !delta.changed.isEmpty, delta.changed.contains(where: { !$0.runs.isEmpty }) else { return }
+            isTextScreen = false
+            rows = []
+        }
+        apply(rows.isEmpty ? terminal.fullDelta() : delta)
+    }
+
+    private mutating func apply(_ delta: ScreenDelta) {
+        let isNew = rows.isEmpty
+        if isNew { rows = Array(repeating: ScreenRow(), count: delta.rows) }
+        var changedAt: Int?
+        if delta.scroll > 0 {
+            let gone = min(delta.scroll, rows.count)
+            rows.removeFirst(gone)
+            rows += Array(repeating: ScreenRow(), count: gone)
+            changedAt = 0
+        }
+        var isDifferent = isNew || delta.scroll > 0
+        for change in delta.changed where rows.indices.contains(change.row) {
+            let (text, faintFrom) = Self.text(change.runs)
+            let old = rows[change.row]
+            guard old.text != text || (faintFrom != nil) != old.isFaint && old.promptLength != nil else { continue }
+            rows[change.row] = row(text, faintFrom: faintFrom)
+            isDifferent = true
+            if changedAt == nil { changedAt = change.row }
+        }
+        // What happens above the composer is the agent's; what happens in it is a person's.
+        if let changedAt, !wasResized, !isNew, changedAt < (reading.composer?.rows.lowerBound ?? (reading.last ?? 0) + 1) - 1 { memory.lastChange = clock }
+        wasResized = false
+        let cursor = delta.cursor
+        guard isDifferent || cursor.row != cursorRow || cursor.column != cursorColumn else { return }
+        cursorRow = cursor.row
+        cursorColumn = cursor.column
+        finishReading(cursor: (cursor.row, cursor.column))
+    }
+
+    private mutating func finishReading(cursor: (row: Int, column: Int)?) {
+        didRead = true
+        let before = reading.dialog
+        reading = ScreenReader(rows: rows, columns: terminal.columns, cursor: cursor, kind: kind).read()
+        reading.matches = matchRules()
+        if reading.composer != nil { memory.hasHadComposer = true }
+        if reading.dialog == nil {
+            isOverlay = false
+        } else if before == nil {
+            // What opens under a person's fingers while nothing runs was opened by that person.
+            isOverlay = memory.status.status == Status.idle.rawValue && memory.lastInput.map { clock < $0 + .milliseconds(2000) } ?? false
+                && memory.lastWorking.map { working in memory.lastInput.map { working < $0 } ?? true } ?? true && manifest != nil
+        }
+    }
+
+    private mutating func row(_ text: String, faintFrom: Int?) -> ScreenRow {
+        generation &+= 1
+        return ScreenRow(
+            text: text, faintFrom: faintFrom, matches: rules.patterns.matches(text), generation: generation, prompts: prompts, spinners: spinners)
+    }
+
+    /// A row's text, and from which scalar on all of it is faint.
+    private static func text(_ runs: [StyledRun]) -> (String, Int?) {
+        var text = ""
+        var count = 0
+        var faintFrom: Int?
+        for run in runs {
+            text += run.text
+            let length = run.text.unicodeScalars.count
+            let isBlank = run.text.utf8.allSatisfy { $0 == 0x20 }
+            // One inverse cell is the cursor as the program draws it.
+            if !isBlank && !(length == 1 && run.style.attributes.contains(.inverse)) {
+                if isFaint(run.style) { faintFrom = faintFrom ?? count } else { faintFrom = nil }
+            }
+            count += length
+        }
+        return (text, faintFrom)
+    }
+
+    private static func isFaint(_ style: TextStyle) -> Bool {
+        if style.attributes.contains(.dim) { return true }
+        if let index = style.foreground.index { return index == 8 || (236...248).contains(index) }
+        guard let (red, green, blue) = style.foreground.components else { return false }
+        let low = min(red, green, blue), high = max(red, green, blue)
+        return high - low <= 24 && (0x30...0xa8).contains(high)
+    }
+
+    // MARK: - Rules
+
+    private mutating func matchRules() -> [Reading.Match] {
+        var matches: [Reading.Match] = []
+        for index in rules.rules.indices {
+            let rule = rules.rules[index]
+            guard rule.region != .title, let range = range(of: rule.region), rule.accepts(found(rule.region, range)) else { continue }
+            matches.append(Reading.Match(rule: index, row: range.last { !rows[$0].matches.isDisjoint(with: rule.wanted) }))
+        }
+        return matches
+    }
+
+    func range(of region: AgentRules.Region) -> ClosedRange<Int>? {
+        guard let last = reading.last else { return nil }
+        switch region {
+        case .title: return nil
+        case .live: return reading.live
+        case .footer: return reading.footer
+        case .composer: return reading.composer?.rows
+        case .dialog:
+            guard let dialog = reading.dialog else { return nil }
+            return max(0, min(dialog.rows.lowerBound, dialogTop(dialog)))...dialog.rows.upperBound
+        case .last:
+            guard let composer = reading.composer else { return reading.dialog == nil ? last...last : nil }
+            // A question right above an empty prompt is the last thing that was said.
+            guard composer.shape == .bare, composer.isEmpty, composer.rows.upperBound == last, let live = reading.live,
+                let said = (live.lowerBound..<composer.rows.lowerBound).last(where: { !rows[$0].isBlank })
+            else { return nil }
+            return said...said
+        case .bottom: return max(0, last - 13)...last
+        case .screen: return 0...last
+        }
+    }
+
+    /// A dialog's heading stands above its question.
+    private func dialogTop(_ dialog: Reading.Dialog) -> Int {
+        var top = dialog.rows.lowerBound
+        while top > 0, dialog.rows.lowerBound - top < 14, !rows[top - 1].beginsWithBullet { top -= 1 }
+        return top
+    }
+
+    private mutating func found(_ region: AgentRules.Region, _ range: ClosedRange<Int>) -> PatternMatches {
+        var generations: UInt64 = 0
+        for index in range { generations = generations &* 31 &+ rows[index].generation }
+        if let cached = regionCache[region], cached.rows == range, cached.generations == generations { return cached.found }
+        var found = PatternMatches()
+        for index in range { found.formUnion(rows[index].matches) }
+        // Narrow terminals wrap what belongs together.
+        if region != .screen, range.count > 1, range.count <= 30 {
+            var joined = ""
+            for index in range where rows[index].kind == .text {
+                if !joined.isEmpty { joined += " " }
+                joined += rows[index].contentText
+            }
+            found.formUnion(rules.patterns.matches(joined))
+        }
+        regionCache[region] = RegionMatches(rows: range, generations: generations, found: found)
+        return found
+    }
+}

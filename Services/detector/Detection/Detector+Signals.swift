@@ -1,0 +1,69 @@
+internal import Agents
+internal import Contract
+
+/// What comes beside the screen: keys, processes, hooks.
+extension Detector {
+    mutating func note(input bytes: [UInt8], _ author: Author?) -> Bool {
+        // Answers of the terminal to the program are nobody's keys: reports of the cursor, of colours, of attributes, of focus.
+        guard !Self.isReply(bytes) else { return false }
+        memory.lastInput = clock
+        if bytes == [0x1b] || bytes == [0x03] || bytes == [0x1b, 0x1b] { memory.lastInterrupt = clock }
+        return false
+    }
+
+    private static func isReply(_ bytes: [UInt8]) -> Bool {
+        guard bytes.count >= 3, bytes[0] == 0x1b else { return false }
+        switch bytes[1] {
+        case UInt8(ascii: "["): return bytes.last.map { "cnRIOuyt".utf8.contains($0) } ?? false
+        case UInt8(ascii: "]"), UInt8(ascii: "P"), UInt8(ascii: "_"): return true
+        default: return false
+        }
+    }
+
+    mutating func note(_ report: ProcessReport) -> Bool {
+        let old = memory.process
+        var busy: String?
+        for process in report.procs ?? [] {
+            // The agent's own work is no sign of a tool's: many burn the processor while they wait.
+            if process.pid == report.procs?.first?.pid && rules.kind == .tui { continue }
+            let before = old?.procs?.first { $0.pid == process.pid }?.cpu
+            let isShell = process.pid == (report.shell ?? report.procs?.first?.pid) && kind == .shell
+            if isShell { continue }
+            if process.load ?? 0 >= 0.05 { busy = process.comm }
+            if let before, process.cpu - before >= 0.02 { busy = process.comm }
+            if process.state == "R" && (before == nil || process.cpu > (before ?? 0)) { busy = process.comm }
+        }
+        memory.process = report
+        if let busy {
+            memory.busySince = clock
+            memory.busyName = busy
+        } else if report.procs?.count ?? 0 < 2, rules.kind != .any {
+            memory.busySince = nil
+        }
+        return true
+    }
+
+    mutating func note(_ report: HookReport) -> Bool {
+        if let seq = report.seq, let known = memory.hookSeq, seq <= known { return false }
+        if let seq = report.seq { memory.hookSeq = seq }
+        // What a subagent does is the main one's business.
+        guard report.subagentId == nil else { return false }
+        guard let meaning = meaning(of: report), meaning.verdict != nil else { return false }
+        memory.hook = report
+        memory.hookTime = clock
+        memory.dialogSeen = nil
+        return true
+    }
+
+    func meaning(of report: HookReport) -> AgentRules.HookMeaning? {
+        if let detail = report.detail, let meaning = rules.hooks["\(report.event):\(detail)"] { return meaning }
+        if let tool = report.toolName, let meaning = rules.hooks["\(report.event)@\(tool)"] { return meaning }
+        if let meaning = rules.hooks[report.event] { return meaning }
+        switch report.state {
+        case "working", "executing": return .init(verdict: .executing, reason: "thinking")
+        case "blocked", "waiting": return .init(verdict: .waiting, reason: "approval")
+        case "idle", "done": return .init(verdict: .idle, reason: "turn_done")
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,30 @@
+public import Contract
+
+/// What a detector needs after a restart, beyond the screen.
+public struct DetectorMemory: Sendable, Equatable, Codable {
+    public var status: PodStatus
+    /// What the shim said last.
+    var process: ProcessReport?
+    /// When a process was last seen to use the processor, and which.
+    var busySince: Timestamp?
+    var busyName: String?
+    var hook: HookReport?
+    var hookTime: Timestamp?
+    var hookSeq: UInt64?
+    var mark: Int?
+    var progress: Int?
+    var lastInput: Timestamp?
+    var lastInterrupt: Timestamp?
+    var lastWorking: Timestamp?
+    var lastChange: Timestamp?
+    var lastEvidence: Timestamp?
+    var lastMatch: Timestamp?
+    /// The terminal pasted with brackets once: its line editor says when it reads.
+    var hasLineEditor = false
+    var hasHadPrompt = false
+    var hasHadComposer = false
+    var dialogSeen: Timestamp?
+    var assumed = false
+
+    public init(status: PodStatus) { self.status = status }
+}

@@ -1,0 +1,248 @@
+internal import Agents
+internal import Pattern
+
+/// The screen taken apart.
+struct Reading {
+    /// An open question with its options.
+    struct Dialog: Equatable {
+        /// From the question to the last option or hint.
+        var rows: ClosedRange<Int>
+        var question: String
+        var options: [String]
+        /// It says which keys answer, or asks a question right above its options.
+        var isSure: Bool
+        /// Stays the same while the same thing is asked.
+        var fingerprint: String
+    }
+
+    /// Where a person writes.
+    struct Composer: Equatable {
+        enum Shape: Equatable { case ruled, boxed, bare }
+        var rows: ClosedRange<Int>
+        var shape: Shape
+        var text: String
+        /// What stands in it is a hint of the program's.
+        var isHint: Bool
+        var isEmpty: Bool { text.isEmpty }
+    }
+
+    /// A rule of the manifest that matched.
+    struct Match: Equatable {
+        var rule: Int
+        var row: Int?
+    }
+
+    var dialog: Dialog?
+    var composer: Composer?
+    /// The block above the composer.
+    var live: ClosedRange<Int>?
+    var footer: ClosedRange<Int>?
+    /// The last row that is not blank.
+    var last: Int?
+    /// A row that turns.
+    var spinner: Int?
+    var spinnerCounts = false
+    /// A row like "Worked for 5s".
+    var done: Int?
+    var matches: [Match] = []
+    /// The last row asks for a line: yes or no, a password, a choice.
+    var prompt: Prompt?
+
+    /// A question as the last row of lines.
+    enum Prompt: Equatable { case yesNo, password, question, shell, input }
+
+    var isBlank: Bool { last == nil }
+}
+
+/// Takes a screen apart: what was said, what is going on, what is asked, where one writes, and what stands below.
+struct ScreenReader {
+    let rows: [ScreenRow]
+    let columns: Int
+    /// nil when the screen came without one.
+    let cursor: (row: Int, column: Int)?
+    let kind: AgentRules.Kind
+
+    func read() -> Reading {
+        var reading = Reading()
+        reading.last = rows.lastIndex { !$0.isBlank }
+        guard let last = reading.last else { return reading }
+        let composer = kind == .shell ? nil : findComposer(last)
+        if kind == .tui || kind == .any, let dialog = findDialog(last, composer) {
+            reading.dialog = dialog
+            if let composer, composer.rows.lowerBound > dialog.rows.upperBound { reading.composer = composer }
+            readLive(&reading, above: dialog.rows.lowerBound)
+            return reading
+        }
+        reading.composer = composer
+        reading.prompt = findPrompt(last)
+        if let composer {
+            if composer.rows.upperBound < last { reading.footer = (composer.rows.upperBound + 1)...last }
+            readLive(&reading, above: composer.rows.lowerBound)
+        } else {
+            readLive(&reading, above: last + 1)
+        }
+        return reading
+    }
+
+    // MARK: - The live block
+
+    /// Rows from a widget on the right edge: they belong to no block.
+    private func isAside(_ row: ScreenRow) -> Bool { !row.isBlank && columns >= 40 && row.column * 2 > columns }
+
+    private func readLive(_ reading: inout Reading, above top: Int) {
+        var end = top - 1
+        var skipped = 0
+        while end >= 0, skipped < rows.count, rows[end].isBlank || rows[end].kind == .rule || isAside(rows[end]) {
+            end -= 1
+            skipped += 1
+        }
+        guard end >= 0 else { return }
+        var start = end
+        while start > 0, end - start < 11, !rows[start - 1].isBlank, rows[start - 1].kind != .rule { start -= 1 }
+        reading.live = start...end
+        for index in stride(from: end, through: start, by: -1) {
+            let row = rows[index]
+            if row.isDone, reading.done == nil, reading.spinner == nil { reading.done = index }
+            if let spinner = row.spinner, reading.spinner == nil, isCurrent(index, end) {
+                reading.spinner = index
+                reading.spinnerCounts = spinner == .counting
+            }
+        }
+    }
+
+    /// A row that turns has only what belongs to it below: deeper, or marked as a detail.
+    private func isCurrent(_ index: Int, _ end: Int) -> Bool {
+        guard index < end else { return true }
+        let own = rows[index]
+        for below in rows[(index + 1)...end] where !below.isBlank {
+            if below.beginsWithBullet, let head = below.content.first, head != 0x23bf, head != 0x2514, head != 0x21b3, below.column <= own.column, below.spinner == nil {
+                return false
+            }
+        }
+        return true
+    }
+
+    // MARK: - The composer
+
+    private func findComposer(_ last: Int) -> Reading.Composer? {
+        if let ruled = findRuledComposer(last) { return ruled }
+        return findBareComposer(last)
+    }
+
+    /// Between two rules, or in a box; the newest from below that opens with the glyph.
+    private func findRuledComposer(_ last: Int) -> Reading.Composer? {
+        var bottom = last
+        var below = 0
+        while bottom > 0 {
+            if rows[bottom].kind == .rule { break }
+            if !rows[bottom].isBlank { below += 1 }
+            if below > 8 { return nil }
+            bottom -= 1
+        }
+        guard bottom > 0, rows[bottom].kind == .rule else { return nil }
+        for _ in 0..<2 {
+            var top = bottom - 1
+            while top >= 0, rows[top].kind != .rule { top -= 1 }
+            guard top >= 0 else { return nil }
+            if top + 1 < bottom {
+                let inner = (top + 1)...(bottom - 1)
+                if let first = inner.first(where: { !rows[$0].isBlank }), let length = rows[first].promptLength {
+                    let shape: Reading.Composer.Shape = rows[first].isBoxed ? .boxed : .ruled
+                    return composer(first...(bottom - 1), length, shape)
+                }
+            }
+            // The lower rule may belong to what stands below the composer.
+            let between = rows[(top + 1)..<bottom].count { !$0.isBlank }
+            below += between
+            if below > 8 { return nil }
+            bottom = top
+        }
+        return nil
+    }
+
+    /// A row that opens with the glyph and has nothing but a footer below.
+    private func findBareComposer(_ last: Int) -> Reading.Composer? {
+        var index = last
+        var below = 0
+        while index >= 0, below <= 7 {
+            let row = rows[index]
+            if row.isBlank {
+                index -= 1
+                continue
+            }
+            if let length = row.promptLength, row.column <= 4, !isPartOfChoice(index) {
+                let isArrow = row.content.first == 0x3e || row.content.prefix(length).contains(0x3e)
+                // Quotations and tables begin with ">" as well: who can write there has the cursor there.
+                if isArrow, let cursor, cursor.row != index, kind != .tui || length < row.content.count { return nil }
+                if isArrow, cursor == nil, below > 0, length < row.content.count, kind != .lines { return nil }
+                // Below a draft its own further rows, then a gap, then a footer.
+                return composer(index...draftEnd(index, last), length, .bare)
+            }
+            if row.beginsWithBullet || row.spinner != nil || row.kind == .rule && below > 0 { return nil }
+            below += 1
+            index -= 1
+        }
+        return nil
+    }
+
+    private func draftEnd(_ first: Int, _ last: Int) -> Int {
+        var end = first
+        while end < last, !rows[end + 1].isBlank, rows[end + 1].kind == .text, rows[end + 1].column >= rows[first].column + 2, rows[first].promptLength != rows[first].content.count {
+            end += 1
+        }
+        return end
+    }
+
+    private func composer(_ range: ClosedRange<Int>, _ length: Int, _ shape: Reading.Composer.Shape) -> Reading.Composer {
+        let first = rows[range.lowerBound]
+        var text = ScreenRow.string(first.content.dropFirst(length))
+        for index in range.dropFirst() where !rows[index].isBlank { text += " " + rows[index].contentText }
+        return Reading.Composer(rows: range, shape: shape, text: text, isHint: first.isFaint)
+    }
+
+    // MARK: - Questions as the last row
+
+    private func findPrompt(_ last: Int) -> Reading.Prompt? {
+        let row = rows[last]
+        guard row.kind == .text else { return nil }
+        if let cursor {
+            guard cursor.row == last || (cursor.row == last + 1 && cursor.column == 0 && row.text.unicodeScalars.count >= columns) else { return nil }
+            // Behind the words, not somewhere within them.
+            guard cursor.row != last || cursor.column + 1 >= row.text.unicodeScalars.count else { return nil }
+        }
+        let text = row.contentText.lowercased()
+        if text.unicodeScalars.count < 200 {
+            let end = text.last
+            if end == ":" || end == "?" {
+                for word in ["password", "passphrase", "passcode", "passwort", "mot de passe", "contraseña", "one-time code", "verification code", "otp", "pin"]
+                where text.hasSuffix(word + ":") || text.contains(word + " for ") || text.contains("enter " + word) || text.hasPrefix(word) { return .password }
+                if text.hasPrefix("[sudo]") { return .password }
+            }
+            if Self.asksYesNo(text) { return .yesNo }
+        }
+        if let end = text.last, "$#%❯➜".contains(end), row.content.count < 120 { return .shell }
+        if text.hasSuffix(">"), row.content.count < 40 { return .input }
+        if text.hasSuffix("?") || text.hasSuffix("? ") { return .question }
+        if text.hasSuffix(":") && row.content.count < 100 { return .input }
+        return nil
+    }
+
+    /// "[y/n]", "(Y)es/(N)o", "(yes/no)", "[o/s/a/d]" at the end, with or without a default.
+    static func asksYesNo(_ text: String) -> Bool {
+        var scalars = Array(text.unicodeScalars.map(\.value))
+        while let last = scalars.last, Glyphs.isBlank(last) || last == 0x3a || last == 0x3f || last == 0x3e { scalars.removeLast() }
+        guard let close = scalars.last else { return false }
+        if text.contains("(y)es/(n)o") && (close == 0x5d || close == 0x6f || close == 0x29) { return true }
+        guard close == 0x5d || close == 0x29 else { return false }
+        let open: UInt32 = close == 0x5d ? 0x5b : 0x28
+        // A default, "[Yes]", may follow the choices.
+        guard let start = scalars.lastIndex(of: open) else { return false }
+        let inside = scalars[(start + 1)..<(scalars.count - 1)]
+        let words = ScreenRow.string(inside).split(separator: "/")
+        if words.count >= 2, words.count <= 8, words.allSatisfy({ $0.unicodeScalars.count <= 14 && !$0.contains(" ") && !$0.isEmpty }),
+            words.contains(where: { ["y", "n", "yes", "no", "a", "d", "t", "o", "s"].contains($0.filter { $0.isLetter }) || $0.hasPrefix("y") || $0.hasPrefix("n") }) {
+            return true
+        }
+        return false
+    }
+}
