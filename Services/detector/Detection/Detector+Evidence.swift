@@ -27,7 +27,10 @@ extension Detector {
             isKnown = true
             switch rule.verdict {
             case .executing:
-                pieces.append(Piece(status: .executing, reason: rule.reason ?? "thinking", source: .title, rule: rule.name, text: title, rank: Rank.titleExecuting))
+                pieces.append(
+                    Piece(
+                        status: .executing, reason: rule.reason ?? "thinking", source: .title, rule: rule.name, text: title, rank: Rank.titleExecuting,
+                        patience: memory.status.status == Status.waiting.rawValue || isTextScreen ? .zero : Self.titlePatience))
             case .waiting:
                 pieces.append(Piece(status: .waiting, reason: rule.reason ?? "approval", source: .title, rule: rule.name, text: title, rank: Rank.titleWaiting))
             case .idle:
@@ -49,6 +52,8 @@ extension Detector {
         }
     }
 
+    /// One frame of a turning title is no turn: some turn once when they start.
+    static let titlePatience: Duration = .milliseconds(40)
     static let idlePatience: Duration = .milliseconds(150)
 
     /// Why it is idle, by what stands on the screen.
@@ -87,12 +92,15 @@ extension Detector {
                 let isBackground = rule.reason == "background"
                 pieces.append(piece(.executing, rule.reason ?? "thinking", isBackground ? Rank.background : Rank.screenExecuting))
             case .waiting where rule.region != .dialog:
+                // What only prints cannot ask.
+                if rules.kind == .lines, isReadingLine == false { continue }
                 pieces.append(piece(.waiting, rule.reason ?? "approval", Rank.ruleWaiting, patience: isTextScreen ? .zero : .milliseconds(60)))
             case .idle where rule.region == .composer:
                 // Only tells a hint from a draft.
                 break
             case .idle:
-                pieces.append(piece(.idle, rule.reason ?? idleReason, Rank.screenIdle, patience: Self.idlePatience))
+                // What turns on a start screen is no turn.
+                pieces.append(piece(.idle, rule.reason ?? idleReason, rule.reason == "new" ? Rank.startScreen : Rank.screenIdle, patience: Self.idlePatience))
             case .waiting: break
             }
         }
@@ -207,7 +215,7 @@ extension Detector {
                             status: .idle, reason: idleReason, source: .termios, rule: "line editor", text: reading.last.map { rows[$0].contentText },
                             rank: Rank.lineEditor, patience: Self.idlePatience))
                 }
-            } else if memory.hasHadPrompt {
+            } else if memory.hasHadPrompt, !isLeaving {
                 pieces.append(
                     Piece(
                         status: .executing, reason: isBusy ? "tool" : "thinking", source: .termios, rule: "reads no line", rank: Rank.lineModeExecuting,
@@ -215,6 +223,12 @@ extension Detector {
             }
         case .shell, .any: addCommand(kind, &pieces)
         }
+    }
+
+    /// Ctrl-C at its prompt ends it: that it reads no more is no work.
+    private var isLeaving: Bool {
+        guard memory.status.status == Status.idle.rawValue, let interrupt = memory.lastInterrupt else { return false }
+        return clock < interrupt + .milliseconds(3000)
     }
 
     private func addCommand(_ kind: AgentRules.Kind, _ pieces: inout [Piece]) {
@@ -246,6 +260,8 @@ extension Detector {
 
     private func addTool(_ pieces: inout [Piece]) {
         guard isBusy, let since = memory.busySince else { return }
+        // What starts an agent is no tool of it.
+        if rules.kind == .tui, memory.status.status == Status.unknown.rawValue, !memory.hasHadComposer, clock < (memory.begin ?? clock) + .seconds(5) { return }
         pieces.append(
             Piece(
                 status: .executing, reason: "tool", source: .process, rule: "processor", text: memory.busyName ?? "", rank: rules.kind == .tui ? Rank.staleHook : Rank.command,

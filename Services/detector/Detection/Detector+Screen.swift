@@ -133,7 +133,7 @@ extension Detector {
     private mutating func row(_ text: String, faintFrom: Int?) -> ScreenRow {
         generation &+= 1
         return ScreenRow(
-            text: text, faintFrom: faintFrom, matches: rules.patterns.matches(text), generation: generation, prompts: prompts, spinners: spinners)
+            text: text, faintFrom: faintFrom, patterns: rules.patterns, generation: generation, prompts: prompts, spinners: spinners)
     }
 
     /// A row's text, and from which scalar on all of it is faint.

@@ -114,6 +114,7 @@ public struct Detector {
     /// Takes what happened. Gives the status when that changed it, or what is waited for, or how much runs in the background.
     public mutating func take(_ signal: Signal, at now: Timestamp, seq: UInt64) -> PodStatus? {
         clock = max(clock, now)
+        if memory.begin == nil { memory.begin = clock }
         var mustLook = false
         switch signal {
         case .output(let bytes): mustLook = feed(bytes)

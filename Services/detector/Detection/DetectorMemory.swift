@@ -25,6 +25,8 @@ public struct DetectorMemory: Sendable, Equatable, Codable {
     var hasHadComposer = false
     var dialogSeen: Timestamp?
     var assumed = false
+    /// The first moment that was told.
+    var begin: Timestamp?
 
     public init(status: PodStatus) { self.status = status }
 }

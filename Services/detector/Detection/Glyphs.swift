@@ -8,7 +8,7 @@ enum Glyphs {
     static let corners = set("╭╮╰╯┌┐└┘╔╗╚╝├┤┬┴┼╞╡┏┓┗┛┠┨┣┫╓╖╙╜")
     static let sides = set("│┃▌▐|║▏▕┊┆╎")
     /// What stands before the chosen one of several options.
-    static let selectors = set("❯›>→▸▶➜➤►❱»◉◆●")
+    static let selectors = set("❯›>→▸▶➜➤►❱»❭◉◆●")
     /// What opens a composer.
     static let prompts = set("❯›>→❭⟩»➜")
     /// Begins a row of the transcript: something that was said or done.

@@ -45,6 +45,7 @@ enum Rank {
     static let hookExecuting = 78
     static let lineModeExecuting = 76
     static let promptMarks = 75
+    static let startScreen = 71
     static let screenExecuting = 70
     static let background = 65
     static let modal = 64

@@ -98,7 +98,9 @@ struct ScreenReader {
         }
         guard end >= 0 else { return }
         var start = end
-        while start > 0, end - start < 11, !rows[start - 1].isBlank, rows[start - 1].kind != .rule { start -= 1 }
+        // One letter a row: a terminal of one column.
+        let isUpright = rows[end].content.count <= 2
+        while start > 0, end - start < (isUpright ? 40 : 11), !rows[start - 1].isBlank, rows[start - 1].kind != .rule { start -= 1 }
         reading.live = start...end
         for index in stride(from: end, through: start, by: -1) {
             let row = rows[index]
@@ -108,6 +110,13 @@ struct ScreenReader {
                 reading.spinnerCounts = spinner == .counting
             }
         }
+        // A line about the place may stand between what runs and the composer: then only what counts is current.
+        guard reading.spinner == nil, reading.done == nil, end - start <= 1, !(start...end).contains(where: { rows[$0].beginsWithBullet }) else { return }
+        var above = start - 1
+        while above >= 0, start - above <= 3, rows[above].isBlank { above -= 1 }
+        guard above >= 0, start - above <= 3, rows[above].spinner == .counting else { return }
+        reading.spinner = above
+        reading.spinnerCounts = true
     }
 
     /// A row that turns has only what belongs to it below: deeper, or marked as a detail.
@@ -125,7 +134,7 @@ struct ScreenReader {
     // MARK: - The composer
 
     private func findComposer(_ last: Int) -> Reading.Composer? {
-        if let ruled = findRuledComposer(last) { return ruled }
+        if kind != .lines, let ruled = findRuledComposer(last) { return ruled }
         return findBareComposer(last)
     }
 
@@ -220,7 +229,14 @@ struct ScreenReader {
             }
             if Self.asksYesNo(text) { return .yesNo }
         }
-        if let end = text.last, "$#%❯➜".contains(end), row.content.count < 120 { return .shell }
+        if let end = text.last, "$#%❯➜".contains(end) {
+            // A prompt on the right edge may follow what stood in the row before.
+            let tail = row.content.dropLast().split(whereSeparator: { $0 == 0x20 }).suffix(4)
+            if row.content.count < 120 || tail.count < 4 || row.content.count > 120 && kind == .shell {
+                if let before = tail.last?.last, Glyphs.isDigit(before), end == "%" { return nil }
+                return .shell
+            }
+        }
         if text.hasSuffix(">"), row.content.count < 40 { return .input }
         if text.hasSuffix("?") || text.hasSuffix("? ") { return .question }
         if text.hasSuffix(":") && row.content.count < 100 { return .input }

@@ -65,11 +65,10 @@ struct ScreenRow {
 
     init() {}
 
-    init(text: String, faintFrom: Int?, matches: PatternMatches, generation: UInt64, prompts: Set<UInt32>, spinners: Set<UInt32>) {
+    init(text: String, faintFrom: Int?, patterns: PatternSet, generation: UInt64, prompts: Set<UInt32>, spinners: Set<UInt32>) {
         var scalars = text.unicodeScalars.map { $0.value == 0xa0 ? 0x20 : $0.value }
         while let last = scalars.last, Glyphs.isBlank(last) { scalars.removeLast() }
         self.text = scalars.count == text.unicodeScalars.count ? text : ScreenRow.string(scalars[...])
-        self.matches = matches
         self.generation = generation
         guard !scalars.isEmpty else { return }
         var first = 0, last = scalars.count
@@ -85,6 +84,7 @@ struct ScreenRow {
         }
         column = first
         content = Array(scalars[first..<last])
+        matches = patterns.matches(first == 0 && last == scalars.count ? self.text : ScreenRow.string(content[...]))
         guard kind == .text else { return }
         readPrompt(prompts)
         readOption()
@@ -189,7 +189,7 @@ struct ScreenRow {
         }
         if hasClock && (hasDots || namesInterrupt || isSure) {
             spinner = .counting
-        } else if namesInterrupt && hasDots {
+        } else if namesInterrupt && (hasDots || isSure || [0x25c9, 0x25ce, 0x2219].contains(head)) {
             spinner = .counting
         } else if hasDots, isSure || (column <= 1 && [0xb7, 0x2a, 0x25c9, 0x25ce, 0x2219].contains(head) && endsWithDots) {
             spinner = .turning
