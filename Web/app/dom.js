@@ -62,6 +62,16 @@ export function dialog(className, label, ...children) {
   return element;
 }
 
+/** Keys of a screen, wherever the focus is, except where somebody writes. */
+export function onKeys(action, signal) {
+  document.addEventListener("keydown", event => {
+    if (event.defaultPrevented || event.target.closest?.("dialog, .terminal, input:not([type=checkbox]), select, textarea")) return;
+    // Enter and space belong to a button or a link that has the focus.
+    if ((event.key === "Enter" || event.key === " ") && event.target.closest?.("button, a, summary, input")) return;
+    action(event);
+  }, { signal });
+}
+
 /** Runs at most once a frame. */
 export function perFrame(action) {
   let frame = null;

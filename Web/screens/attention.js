@@ -1,5 +1,5 @@
 // What needs a person, most blocking first; answered where it stands.
-import { h, fill, keyed } from "../app/dom.js";
+import { h, fill, keyed, onKeys } from "../app/dom.js";
 import { ask } from "../app/api.js";
 import { store } from "../app/store.js";
 import { links } from "../app/router.js";
@@ -26,9 +26,10 @@ class AttentionScreen {
     this.summary = h("p", { class: "quiet", role: "status" });
     this.list = h("ol", { class: "attention-list", "aria-label": "What needs a person" });
     this.rest = h("div");
-    this.element = h("section", { class: "attention", onkeydown: event => this.key(event) }, h("header", { class: "head" }, h("div", { class: "head-text" }, h("h1", {}, "Attention"), this.summary)), this.list, this.rest);
+    this.element = h("section", { class: "attention" }, h("header", { class: "head" }, h("div", { class: "head-text" }, h("h1", {}, "Attention"), this.summary)), this.list, this.rest);
     shell.title("Attention");
     for (const name of ["attention", "pods", "offers"]) store.on(name, () => this.show(), this.abort.signal);
+    onKeys(event => this.key(event), this.abort.signal);
     this.show();
     store.loadAttention();
   }
@@ -57,7 +58,7 @@ class AttentionScreen {
 
   /** j and k, or the arrows, go from one to the next. */
   key(event) {
-    if (event.target.closest("input, textarea") || event.ctrlKey || event.altKey) return;
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
     const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
     if (!step) return;
     event.preventDefault();

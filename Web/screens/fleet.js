@@ -1,5 +1,5 @@
 // Every pod as a small picture of its real screen. Only pictures in sight have a socket, at two changes a second.
-import { h, fill, keyed, perFrame } from "../app/dom.js";
+import { h, fill, keyed, onKeys, perFrame } from "../app/dom.js";
 import { ask } from "../app/api.js";
 import { store } from "../app/store.js";
 import { go, links, rename } from "../app/router.js";
@@ -27,9 +27,11 @@ class FleetScreen {
       [["status", "By status"], ["runner", "By runner"], ["agent", "By agent"]].map(([value, label]) => h("option", { value, selected: value === this.group }, label)));
     this.summary = h("p", { class: "fleet-summary quiet", role: "status" });
     this.groups = h("div", { class: "fleet-groups" });
-    this.element = h("section", { class: "fleet", onkeydown: event => this.key(event) },
+    this.element = h("section", { class: "fleet" },
       h("header", { class: "head" }, h("div", { class: "head-text" }, h("h1", {}, "Fleet"), this.summary), h("div", { class: "head-tools" }, this.filter, this.grouping)), this.groups);
     this.tiles = new Map();
+    this.filter.addEventListener("keydown", event => this.filterKey(event));
+    onKeys(event => this.key(event), this.abort.signal);
     this.observer = new IntersectionObserver(entries => { for (const entry of entries) entry.target.tile?.seen(entry.isIntersecting); }, { root: null, rootMargin: "80px" });
     this.render = perFrame(() => this.draw());
     store.on("pods", this.render, this.abort.signal);
@@ -137,14 +139,14 @@ class FleetScreen {
 
   // --- Keys: arrows go from picture to picture, Enter opens.
 
+  filterKey(event) {
+    if (event.key === "ArrowDown" || event.key === "Enter") { event.preventDefault(); this.element.querySelector(".tile a")?.focus(); }
+    if (event.key === "Escape" && this.filter.value) { event.preventDefault(); this.filter.value = ""; this.changed(); }
+  }
+
   key(event) {
     const links = [...this.element.querySelectorAll(".tile a")];
-    if (event.target === this.filter) {
-      if (event.key === "ArrowDown" || event.key === "Enter") { event.preventDefault(); links[0]?.focus(); }
-      if (event.key === "Escape" && this.filter.value) { event.preventDefault(); this.filter.value = ""; this.changed(); }
-      return;
-    }
-    if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches("select")) return;
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.key === "f") { event.preventDefault(); return this.filter.focus(); }
     const index = links.indexOf(document.activeElement);
     if (!event.key.startsWith("Arrow")) return;

@@ -1,5 +1,5 @@
 // One pod: its terminal, live and past, with the timeline under it.
-import { h, fill } from "../app/dom.js";
+import { h, fill, onKeys } from "../app/dom.js";
 import { ask } from "../app/api.js";
 import { store } from "../app/store.js";
 import { go, links, rename, stamp } from "../app/router.js";
@@ -28,6 +28,7 @@ class TerminalScreen {
     this.previews = new Map();
     this.build();
     this.player = new Player(this.host());
+    onKeys(event => this.key(event), this.abort.signal);
     this.element.append(this.player.element, this.timeline.element);
     store.on("pods", () => this.showPod(), this.abort.signal);
     this.showPod();
@@ -45,6 +46,7 @@ class TerminalScreen {
       exit: message => { this.ended = true; shell.say(`${this.name} has ended.`); this.loadStory(); store.load(); this.showHolder(); },
       error: error => this.refused(error),
     }).open(place);
+    this.view.connection = this.connection;
     this.loadStory();
     this.storyTimer = setInterval(() => { if (!document.hidden) this.loadStory(); }, 5000);
     this.clockTimer = setInterval(() => this.tick(), 250);
@@ -93,7 +95,7 @@ class TerminalScreen {
     this.heading = h("h1", {});
     this.about = h("p", { class: "pod-about" });
     this.command = h("span", { class: "mono quiet pod-command" });
-    this.holder = h("button", { type: "button", class: "holder", onclick: () => this.holderPressed() });
+    this.holder = h("button", { type: "button", class: "holder", onclick: () => this.holderPressed() }, icon("keyboard"), this.holderText = h("span", {}), this.holderHint = h("kbd", {}));
     this.banner = h("div", { class: "banner", role: "status", hidden: true });
     this.findBox = h("form", { class: "find", hidden: true, role: "search", onsubmit: event => { event.preventDefault(); this.showFound(this.view.findNext(1)); } },
       this.findInput = h("input", {
@@ -105,7 +107,7 @@ class TerminalScreen {
         },
       }), this.foundCount = h("span", { class: "quiet tabular", role: "status" }),
       h("button", { type: "button", onclick: () => go(links.search(this.findInput.value)) }, "Everywhere, ever"), button("close", "Close (Esc)", () => this.closeFind()));
-    this.element = h("section", { class: "pod-screen", onkeydown: event => { if (!event.target.closest("input, select, textarea, .terminal")) this.key(event); } },
+    this.element = h("section", { class: "pod-screen" },
       h("header", { class: "head" },
         h("div", { class: "head-text" }, this.heading, this.about),
         h("div", { class: "head-tools" }, this.holder,
@@ -268,7 +270,9 @@ class TerminalScreen {
     this.holderKey = key;
     this.holder.className = `holder ${kind}`;
     this.holder.disabled = kind === "off";
-    fill(this.holder, icon("keyboard"), h("span", {}, text), hint && h("kbd", {}, hint));
+    this.holderText.textContent = text;
+    this.holderHint.textContent = hint;
+    this.holderHint.hidden = !hint;
   }
 
   holderPressed() {

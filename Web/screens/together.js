@@ -1,5 +1,5 @@
 // Any set of pods on one clock, with who waits on whom as of the same moment.
-import { h, fill } from "../app/dom.js";
+import { h, fill, onKeys } from "../app/dom.js";
 import { ask } from "../app/api.js";
 import { store } from "../app/store.js";
 import { links, rename, stamp } from "../app/router.js";
@@ -28,13 +28,14 @@ class TogetherScreen {
     this.side = h("aside", { class: "together-side", "aria-label": "Topology at this moment", hidden: true }, this.graph.element);
     this.timeline = new Timeline({ seek: time => this.player.seek(time) });
     this.player = new Player(this.host());
-    this.element = h("section", { class: "together", onkeydown: event => { if (!event.target.closest("input, select, textarea, summary")) this.player.key(event); } },
+    this.element = h("section", { class: "together" },
       h("header", { class: "head" }, h("div", { class: "head-text" }, h("h1", {}, "Together"), this.summary), h("div", { class: "head-tools" }, this.picker)),
       h("div", { class: "together-body" }, this.grid, this.side), this.player.element, this.timeline.element);
     shell.title("Together");
     const pods = (address.query.get("pods") ?? "").split(",").filter(Boolean);
     this.chosen = pods.map(reference => store.pod(reference)?.pod).filter(Boolean);
     if (!pods.length) this.chosen = this.suggested();
+    onKeys(event => this.player.key(event), this.abort.signal);
     const place = address.query.get("t");
     if (place) { this.player.mode = "paused"; this.player.time = this.player.sought = Date.parse(place); }
     store.on("pods", () => { if (!this.chosen.length && !this.hasChosen) { this.chosen = this.suggested(); this.arrange(); } this.fillChoices(); for (const pane of this.panes.values()) pane.label(); }, this.abort.signal);

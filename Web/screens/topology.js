@@ -1,5 +1,5 @@
 // Who waits on whom, now and as of any moment.
-import { h, fill } from "../app/dom.js";
+import { h, fill, onKeys } from "../app/dom.js";
 import { ask } from "../app/api.js";
 import { store } from "../app/store.js";
 import { links, rename, stamp } from "../app/router.js";
@@ -24,11 +24,12 @@ class TopologyScreen {
     this.timeline = new Timeline({ seek: time => this.player.seek(time) });
     this.story = null;
     this.player = new Player(this.host());
-    this.element = h("section", { class: "topology", onkeydown: event => { if (!event.target.closest("input, select, textarea")) this.player.key(event); } },
+    this.element = h("section", { class: "topology" },
       h("header", { class: "head" }, h("div", { class: "head-text" }, h("h1", {}, "Topology"), this.summary)), this.roots,
       h("div", { class: "graph-frame" }, this.graph.element), h("div", { class: "legend quiet" },
         legend("wait", "waits on"), legend("binding", "may act on"), legend("binding pending", "asks to"), legend("wait cycle", "deadlock")),
       this.player.element, this.timeline.element);
+    onKeys(event => this.player.key(event), this.abort.signal);
     const place = address.query.get("t");
     if (place) { this.player.mode = "paused"; this.player.sought = this.player.time = Date.parse(place); }
     store.on("event", event => { if (["binding", "wait", "pod", "attention", "channel"].includes(event.area)) this.soon(); }, this.abort.signal);

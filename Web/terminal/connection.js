@@ -7,7 +7,7 @@ const decoder = new TextDecoder();
 
 /**
  * Events (all optional): `screen(screen)`, `position(position)`, `state(state)` with "connecting", "open", "behind", "offline",
- * "gone"; `timeline`, `status`, `writer`, `exit`, `error`.
+ * "gone"; `answered(place)` when the screen of a seek is there; `timeline`, `status`, `writer`, `exit`, `error`.
  */
 export class TerminalConnection {
   constructor(pod, events = {}, { rate = null, cache = true } = {}) {
@@ -112,7 +112,9 @@ export class TerminalConnection {
     if (position.mode === "paused" && this.screen.seq === position.seq) this.cache?.put(this.screen, position);
     if (this.underWay != null) {
       clearTimeout(this.patience);
+      const place = this.underWay;
       this.underWay = null;
+      this.events.answered?.(place);
     }
     this.become("open");
     this.events.position?.(position);
@@ -145,6 +147,7 @@ export class TerminalConnection {
       // The server is told as well, so that playing goes on from here; its answer changes nothing.
       this.events.screen?.(known.screen);
       this.events.position?.({ ...known.position, time: this.place, isCached: true });
+      this.events.answered?.(this.place);
     }
     this.wish = this.place;
     this.flush();

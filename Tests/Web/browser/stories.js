@@ -55,7 +55,6 @@ export function stories(stage) {
     await page.until("[...document.querySelectorAll('.tile-name')].some(name => name.textContent === 'fresh')", "the new pod");
     await stage.stack.command("stop", fresh);
     await page.until("[...document.querySelectorAll('.fleet-group')].find(group => group.dataset.key === 'ended')?.textContent.includes('fresh')", "its end");
-    await page.key("f");
     await page.type("counter");
     await page.until("document.querySelectorAll('.tile').length === 1");
     await page.key("ArrowDown");
@@ -184,7 +183,7 @@ export function stories(stage) {
     await page.until("document.activeElement.type === 'search'");
     await page.type("vanished-words");
     await page.until("document.querySelectorAll('.hit').length > 0", "a hit");
-    await page.until("document.querySelector('.hit-picture canvas').painter", "its picture");
+    await page.until("document.querySelector('.hit-picture canvas').painter != null", "its picture");
     ok(await page.value("new URL(location.href).searchParams.get('q') === 'vanished-words'"));
     await page.click(".hit");
     await page.until(`document.querySelector('.pod-screen') && ${terminal}.text().includes('vanished-words')`, "the replay");

@@ -118,11 +118,10 @@ export class Page {
   }
 
   /** Waits until an expression is true. */
-  async until(expression, about = "", limit = 15_000) {
-    const values = Array.isArray(about) ? about : [], words = Array.isArray(about) ? "" : about;
+  async until(expression, words = "", limit = 15_000) {
     const end = Date.now() + limit;
     for (;;) {
-      const value = await this.value(expression, ...values).catch(error => { if (/context|navigat/i.test(error.message)) return null; throw error; });
+      const value = await this.value(`Promise.resolve(${expression}).then(value => value instanceof Node ? true : value)`).catch(error => { if (/context|navigat/i.test(error.message)) return null; throw error; });
       if (value) return value;
       if (Date.now() > end) throw new Error(`waited in vain${words ? ` for ${words}` : ""}: ${expression}\nscreen: ${(await this.value(() => document.querySelector(".terminal")?.terminal?.text() ?? document.body.innerText)).slice(0, 1500)}`);
       await new Promise(resolve => setTimeout(resolve, 25));

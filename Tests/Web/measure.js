@@ -1,0 +1,159 @@
+// Measures the web app in Chromium against a stack of its own, and prints what issue and docs ask for: how smooth scrubbing is on a
+// recording of 4 hours, how soon a recording of 24 hours opens at its end, and whether a storm of output leaves the page usable.
+//
+//     SWITCHBACK_BIN=.build/release node Tests/Web/measure.js [scrub] [open] [storm] [fleet]
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Browser, findChromium } from "./support/chromium.js";
+import { Stack, trimmed } from "./support/stack.js";
+
+if (!findChromium()) { console.error("Chromium is missing: apt-get install chromium"); process.exit(1); }
+const wanted = process.argv.slice(2), does = name => wanted.length === 0 || wanted.includes(name);
+const stack = await Stack.start();
+let browser = null, hasFailed = false;
+const say = (name, value, limit, isGood) => { if (!isGood) hasFailed = true; console.log(`${isGood ? "ok  " : "MISS"} ${name}: ${value} (wanted ${limit})`); };
+const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
+const part = (values, share) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
+
+/** An agent's session of so many hours: a full-screen program that paints a part of its screen again and again, with pauses. */
+function session(hours) {
+  const lines = [JSON.stringify({ version: 2, width: 100, height: 30, timestamp: Math.floor(Date.now() / 1000) - hours * 3600 - 60 })];
+  let time = 0, step = 0, seed = 7;
+  const random = () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
+  while (time < hours * 3600) {
+    step++;
+    const row = 1 + step % 28;
+    lines.push(JSON.stringify([time, "o", `\x1b[${row};1H\x1b[3${step % 8}m step ${step} \x1b[2K\x1b[${row};1H[${step}] ${"word ".repeat(1 + Math.floor(random() * 15))}\x1b[m\x1b[30;1H${Math.floor(time)} s\x1b[K`]));
+    time += random() < 0.01 ? 60 * random() : random() * 2;
+  }
+  return lines.join("\n") + "\n";
+}
+
+async function imported(hours) {
+  const path = join(stack.home, `${hours}h.cast`);
+  writeFileSync(path, session(hours));
+  const pod = JSON.parse(await stack.command("import", "--json", "--name", `hours-${hours}`, path)).pod;
+  await stack.until(async () => ["ended", "exited"].includes((await stack.ask(`/v1/pods/${pod}`)).lifecycle) && !(await stack.ask(`/v1/pods/${pod}/timeline`)).live, `the import of ${hours} h`, 120_000);
+  return pod;
+}
+
+async function signedIn(options) {
+  const page = await browser.page(options);
+  await page.open(stack.link);
+  await page.until("document.querySelector('.fleet')");
+  return page;
+}
+
+try {
+  browser = await Browser.start();
+  if (does("scrub")) {
+    const pod = await imported(4), page = await signedIn();
+    await page.open(`${stack.address}/pods/${pod}`);
+    await page.until("document.querySelector('.terminal')?.terminal.screen.seq != null && document.querySelector('.timeline-ends span').textContent !== ''");
+    await sleep(500);
+    // A pointer that moves at 60 steps a second, slowly and fast, there and back; each step counts from the pointer to the paint
+    // that shows it, or a later one.
+    const steps = await page.value(async () => {
+      const track = document.querySelector(".timeline-track"), box = track.getBoundingClientRect(), view = document.querySelector(".terminal").terminal;
+      // A step is done when a screen of its own place, or of a later step's, is on the canvas.
+      const waiting = [], took = [], paint = view.paint.bind(view);
+      view.connection.events.answered = place => { const last = waiting.findLastIndex(step => step.place === place); for (let i = 0; i <= last; i++) waiting[i].isAnswered = true; };
+      view.paint = () => {
+        paint();
+        const now = performance.now();
+        while (waiting[0]?.isAnswered) took.push(now - waiting.shift().began);
+      };
+      const event = (type, x) => track.dispatchEvent(new PointerEvent(type, { bubbles: true, pointerId: 1, pointerType: "mouse", button: 0, buttons: 1, clientX: x, clientY: box.y + 30 }));
+      track.setPointerCapture = () => {};
+      const from = box.x + box.width * 0.1, width = box.width * 0.8, count = 480;
+      event("pointerdown", from);
+      for (let i = 0; i < count; i++) {
+        await new Promise(requestAnimationFrame);
+        const phase = i / count * Math.PI * 4, x = from + width * (0.5 - 0.5 * Math.cos(phase));
+        const step = { began: performance.now(), place: null };
+        waiting.push(step);
+        const before = view.connection.seek;
+        view.connection.seek = function (time) { step.place = typeof time === "number" ? new Date(time).toISOString() : time; return before.call(this, time); };
+        event("pointermove", x);
+        view.connection.seek = before;
+      }
+      event("pointerup", from + width / 2);
+      await new Promise(resolve => setTimeout(resolve, 500));
+      return { took, count, left: waiting.length };
+    });
+    say("scrub steps painted within 33 ms of the pointer (4 h)", `${(steps.took.filter(ms => ms <= 33).length / steps.count * 100).toFixed(1)} % (median ${part(steps.took, 0.5).toFixed(1)} ms, 95 % ${part(steps.took, 0.95).toFixed(1)} ms, worst ${Math.max(...steps.took).toFixed(0)} ms, ${steps.left} never)`, "95 %", steps.took.filter(ms => ms <= 33).length / steps.count >= 0.95);
+    await page.close();
+  }
+  if (does("open")) {
+    const pod = await imported(24), times = [];
+    for (let i = 0; i < 5; i++) {
+      const page = await signedIn();
+      await page.value(pod => { performance.mark("begin"); history.pushState(null, "", `/pods/${pod}`); dispatchEvent(new PopStateEvent("popstate")); }, pod);
+      times.push(await page.value(async () => {
+        for (;;) {
+          const view = document.querySelector(".terminal")?.terminal;
+          if (view?.screen.seq != null && view.painter.painted >= 0 && view.metrics && view.painter.shown.length > 0) break;
+          await new Promise(requestAnimationFrame);
+        }
+        return performance.now() - performance.getEntriesByName("begin").at(-1).startTime;
+      }));
+      await page.close();
+    }
+    say("a recording of 24 h opens at its end", `${part(times, 0.5).toFixed(0)} ms (worst of 5: ${Math.max(...times).toFixed(0)} ms)`, "under 500 ms", part(times, 0.5) < 500);
+  }
+  if (does("storm")) {
+    const seconds = Number(process.env.STORM_SECONDS ?? 30);
+    const pod = await stack.run("storm", ["bash", "-c", `read; end=$((SECONDS+${seconds})); base64 -w 100 /dev/urandom | head -c 10485760 > "$HOME_OF_STORM"; while [ $SECONDS -lt $end ]; do cat "$HOME_OF_STORM"; sleep 0.9; done; printf '\\e[2J\\e[Hthe storm is over\\n'; exec sleep 1000`], ["--env", `HOME_OF_STORM=${join(stack.home, "storm.txt")}`]);
+    const page = await signedIn();
+    await page.open(`${stack.address}/pods/${pod}`);
+    await page.until("document.querySelector('.terminal')?.terminal.screen.seq != null");
+    await page.value(() => { window.long = []; new PerformanceObserver(list => { for (const entry of list.getEntries()) window.long.push(entry.duration); }).observe({ type: "longtask" }); });
+    await page.send("HeapProfiler.enable");
+    await page.send("HeapProfiler.collectGarbage");
+    const before = await page.value("performance.memory.usedJSHeapSize");
+    await stack.command("send", pod, "", "--submit");
+    const heights = [], waits = [];
+    const end = Date.now() + seconds * 1000;
+    while (Date.now() < end) {
+      const began = Date.now();
+      await page.value("new Promise(requestAnimationFrame)");
+      waits.push(Date.now() - began);
+      heights.push(await page.value("performance.memory.usedJSHeapSize"));
+      await sleep(250);
+    }
+    await page.until("document.querySelector('.terminal').terminal.text().startsWith('the storm is over')", "the end", 120_000);
+    const [shown, real] = [trimmed(await page.value("document.querySelector('.terminal').terminal.text()")), await stack.screenAt(pod)];
+    await page.send("HeapProfiler.collectGarbage");
+    const after = await page.value("performance.memory.usedJSHeapSize"), long = await page.value("window.long");
+    const megabytes = bytes => (bytes / 1048576).toFixed(1);
+    say("longest task during a storm", `${Math.max(0, ...long).toFixed(0)} ms (${long.length} over 50 ms; a frame came after ${part(waits, 0.5)} ms, at worst ${Math.max(...waits)} ms)`, "under 100 ms", Math.max(0, ...long) < 100);
+    say("memory", `${megabytes(before)} MB before, at most ${megabytes(Math.max(...heights))} MB, ${megabytes(after)} MB after`, "bounded", after < before + 20 * 1048576);
+    say("the screen at its end is exact", shown === real, "true", shown === real);
+    await page.close();
+  }
+  if (does("fleet")) {
+    const count = Number(process.env.FLEET ?? 200);
+    for (let from = 0; from < count; from += 20) await Promise.all(Array.from({ length: Math.min(20, count - from) }, (_, i) => stack.run(`many-${from + i}`, ["sh", "-c", "i=0; while :; do i=$((i+1)); echo \"line $i of $0\"; sleep 2; done"])));
+    const page = await signedIn();
+    await page.until(`document.querySelectorAll('.tile').length >= ${count}`, "all pods", 60_000);
+    await sleep(3000);
+    const frames = await page.value(async () => {
+      const content = document.querySelector(".content"), gaps = [];
+      let last = performance.now();
+      for (let i = 0; i < 300; i++) {
+        content.scrollTop = (content.scrollHeight - content.clientHeight) * (0.5 - 0.5 * Math.cos(i / 300 * Math.PI * 2));
+        await new Promise(requestAnimationFrame);
+        const now = performance.now();
+        gaps.push(now - last);
+        last = now;
+      }
+      return gaps;
+    });
+    say(`scrolling through ${count} live pods`, `95 % of frames within ${part(frames, 0.95).toFixed(1)} ms, worst ${Math.max(...frames).toFixed(0)} ms; ${await page.value("[...document.querySelectorAll('.tile')].filter(tile => tile.tile.connection).length")} sockets`, "33 ms", part(frames, 0.95) <= 33.4);
+    await page.close();
+  }
+} finally {
+  await browser?.close();
+  await stack.stop();
+}
+process.exitCode = hasFailed ? 1 : 0;
