@@ -13,6 +13,7 @@ PROGRAMS := api recorder registry relay runner shim
 help:
 	@echo "make demo      build, start the local stack, run two small pods, show them, scrub one back"
 	@echo "make test      build and run every test against real servers (FILTER=regex for some)"
+	@echo "make screenshots   paint every screen of the web app, light and dark, into docs/screenshots"
 	@echo "make up        build and start the local stack; make down stops it; data stay"
 	@echo "make build     build all programs; make release packs them; make install puts them below $(PREFIX)"
 	@echo "make lint      check the format of the source; make clean removes what was built"
@@ -29,6 +30,12 @@ build: setup
 test:
 	@scripts/setup test
 	@scripts/test
+
+.PHONY: screenshots
+screenshots:
+	@scripts/setup web
+	@scripts/build $(CONFIGURATION)
+	@SWITCHBACK_BIN=$(abspath $(BIN)) node Tests/Web/screenshots.js docs/screenshots
 
 .PHONY: demo
 demo:

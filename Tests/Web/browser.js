@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { Browser, findChromium } from "./support/chromium.js";
 import { Stack } from "./support/stack.js";
-import { runAll } from "./support/runner.js";
+import { hasWanted, runAll } from "./support/runner.js";
 import { stories } from "./browser/stories.js";
 import { pixels } from "./browser/pixels.js";
 
@@ -12,6 +12,9 @@ if (!findChromium()) {
 }
 
 const stage = { pods: {} };
+stories(stage);
+pixels(stage);
+if (!hasWanted()) process.exit(0);
 const began = Date.now();
 stage.stack = await Stack.start();
 try {
@@ -36,8 +39,6 @@ try {
     }
     throw new Error("the API's process was not found");
   };
-  stories(stage);
-  pixels(stage);
   process.exitCode = await runAll() ? 1 : 0;
 } finally {
   await stage.browser?.close();

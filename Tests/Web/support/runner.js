@@ -8,6 +8,9 @@ export function test(name, run, { skip = null } = {}) { tests.push({ name, run, 
 /** Thrown by a test that finds that it cannot run here. */
 export class Skip extends Error {}
 
+/** Whether FILTER leaves anything to run. */
+export const hasWanted = (filter = process.env.FILTER) => !filter || tests.some(({ name }) => new RegExp(filter).test(name));
+
 export async function runAll({ filter = process.env.FILTER, limit = 60_000 } = {}) {
   let failed = 0;
   const wanted = filter ? new RegExp(filter) : null;
