@@ -140,7 +140,7 @@ let package = Package(
         library(
             "APIServer", "Services/api/Server",
             [
-                "Asciicast", "Bus", "Compression", "Contract", "RecorderClient", "RegistryClient", "RelayClient", "ServiceKit", "Terminal",
+                "Asciicast", "BindingsClient", "BindingsCore", "Bus", "Compression", "Contract", "RecorderClient", "RegistryClient", "RelayClient", "ServiceKit", "Terminal",
                 "ViewProtocol",
                 hummingbird, hummingbirdCore, httpTypes, nioHTTPTypesHTTP1, logging, nioCore, nioPosix, nioHTTP1, nioWebSocket,
             ]),

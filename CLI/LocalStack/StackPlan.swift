@@ -37,7 +37,7 @@ enum StackPlan {
             environment["SWITCHBACK_INSTANCE"] = name
             environment.merge(mark(settings, name)) { $1 }
             switch service {
-            case "recorder", "registry":
+            case "recorder", "registry", "bindings":
                 environment["SWITCHBACK_DATABASE_URL"] = settings.databaseURL
             case "api":
                 environment["SWITCHBACK_API_LISTEN"] = "\(settings.apiHost):\(settings.apiPort)"

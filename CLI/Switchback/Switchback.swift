@@ -12,13 +12,15 @@ struct Switchback: AsyncParsableCommand {
         discussion: """
             Times are RFC 3339, -5m (ago), 14:03:07 (the last one) or +90s (from the pod's start).
             POD is a pod's name, its id, or the beginning of its id.
-            Exit codes: 0 done, 1 error, 2 usage, 3 gone or replaced, 4 denied, 5 blocked, 124 timed out.
+            Exit codes: 0 done, 1 error, 2 usage, 3 gone or replaced, 4 denied, 5 blocked (needs a person),
+            6 would deadlock, 75 interrupted, 124 timed out.
             """,
         version: version,
         groupedSubcommands: [
             CommandGroup(name: "Local stack:", subcommands: [Up.self, Down.self, Status.self, DoctorCommand.self, TokenCommand.self, KeysCommand.self, Supervise.self]),
             CommandGroup(
                 name: "Pods:", subcommands: [Run.self, Ps.self, Attach.self, Screen.self, Send.self, Resize.self, Stop.self, Resume.self]),
+            CommandGroup(name: "Handoffs:", subcommands: [Bind.self, WaitCommand.self, TopologyCommand.self, AttentionCommand.self]),
             CommandGroup(name: "The record:", subcommands: [Replay.self, SearchCommand.self, Export.self, Import.self]),
             CommandGroup(name: "What happens:", subcommands: [Events.self, Tap.self, InspectCommand.self, Completions.self]),
         ])

@@ -261,4 +261,10 @@ public struct BindingSnapshot: Sendable, Codable, Equatable {
 public enum RecordID {
     /// A new one: the letter, `-`, 12 lower-case base32 characters.
     public static func make(_ letter: String) -> String { letter + "-" + PodID.random().text.dropFirst() }
+
+    /// Whether a text has the form of one.
+    public static func isOne(_ text: String) -> Bool {
+        let parts = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        return parts.count == 2 && parts[0].count == 1 && PodID("p" + parts[1]) != nil
+    }
 }

@@ -14,6 +14,8 @@ struct Failure: Error {
         case gone = 3
         case denied = 4
         case blocked = 5
+        case wouldDeadlock = 6
+        case interrupted = 75
         case timedOut = 124
     }
 
@@ -51,6 +53,7 @@ struct Failure: Error {
         case .unauthenticated, .denied: .denied
         case .gone: .gone
         case .timedOut: .timedOut
+        case .wouldDeadlock: .wouldDeadlock
         case ErrorBody.Code(rawValue: "ambiguous"): .usage
         case ErrorBody.Code(rawValue: "approval_open"), ErrorBody.Code(rawValue: "busy"), ErrorBody.Code(rawValue: "draft_present"): .blocked
         case ErrorBody.Code(rawValue: "screen_changed"): .gone

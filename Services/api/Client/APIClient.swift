@@ -195,15 +195,15 @@ public struct APIClient: Sendable {
 
     // MARK: -
 
-    private func path(_ ref: String, _ rest: String? = nil) -> String {
+    func path(_ ref: String, _ rest: String? = nil) -> String {
         "/v1/pods/" + Self.escaped(ref) + (rest.map { "/" + $0 } ?? "")
     }
 
-    private func get<Value: Decodable>(_ path: String, _ query: [(String, String?)] = []) async throws(ErrorBody) -> Value {
+    func get<Value: Decodable>(_ path: String, _ query: [(String, String?)] = []) async throws(ErrorBody) -> Value {
         try await decoded(try await send(.GET, path, query: query))
     }
 
-    private func post<Value: Decodable>(_ path: String, _ body: some Encodable, key: String? = nil) async throws(ErrorBody) -> Value {
+    func post<Value: Decodable>(_ path: String, _ body: some Encodable, key: String? = nil) async throws(ErrorBody) -> Value {
         let bytes: [UInt8]
         do { bytes = try JSON.encode(body) } catch { throw ErrorBody(.internal, "the request could not be encoded: \(error)") }
         return try await decoded(try await send(.POST, path, body: .bytes(ByteBuffer(bytes: bytes)), type: "application/json", key: key))
@@ -246,7 +246,7 @@ public struct APIClient: Sendable {
         }
     }
 
-    private func decoded<Value: Decodable>(_ response: HTTPClientResponse) async throws(ErrorBody) -> Value {
+    func decoded<Value: Decodable>(_ response: HTTPClientResponse) async throws(ErrorBody) -> Value {
         try JSON.decode(Value.self, from: try await whole(response))
     }
 

@@ -39,6 +39,7 @@ public struct APIServer: Service {
     private let configuration: APIConfiguration
     private let access: Access
     private let service: TerminalService
+    private let fleet: LiveFleet
     private let routes: [Route]
     private let memory = IdempotencyMemory()
     private let logger: Logger
@@ -65,6 +66,8 @@ public struct APIServer: Service {
                 service: service, importer: Importer(bus: bulk, registry: service.registry, logger: logger)
             ).all + EventRoutes(bus: bus).all
         routes += SessionRoutes(access: access).all
+        fleet = LiveFleet(bus: bus, logger: logger)
+        routes += BindingRoutes(service: service).all + WaitRoutes(service: service).all + TopologyRoutes(service: service, fleet: fleet).all
         routes += HealthRoutes(health: health, metrics: metrics).all
         routes.append(HealthRoutes.description { [routes] in OpenAPI.document(routes + [HealthRoutes.description { [:] }], version: configuration.version) })
         self.routes = routes
@@ -87,6 +90,8 @@ public struct APIServer: Service {
             },
             configuration: .init(address: .hostname(address.host, port: address.port)),
             onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) }, logger: quiet)
+        let following = Task { [fleet] in await fleet.run() }
+        defer { following.cancel() }
         try await application.run()
     }
 

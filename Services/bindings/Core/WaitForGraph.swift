@@ -314,3 +314,11 @@ extension WaitForGraph {
         return found
     }
 }
+
+extension GraphNode {
+    /// The pod that it is, if it is one.
+    public var pod: PodID? {
+        if case .pod(let pod) = self { return pod }
+        return nil
+    }
+}

@@ -81,13 +81,6 @@ extension BindingsService {
     }
 }
 
-extension GraphNode {
-    var pod: PodID? {
-        if case .pod(let pod) = self { return pod }
-        return nil
-    }
-}
-
 extension PodStatus {
     /// Whether it asks the same as another: the same reason, with the same dialog or else since the same time.
     func isSameEpisode(as other: PodStatus) -> Bool {

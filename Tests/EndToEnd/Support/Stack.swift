@@ -8,7 +8,7 @@ import TestSupport
 final class Stack: Sendable {
     /// The parts that are programs of ours, in the order in which they start.
     enum Part: String, CaseIterable {
-        case registry, recorder, relay, api, runner
+        case registry, bindings, recorder, relay, api, runner
     }
 
     let nats: NATSServer
@@ -20,7 +20,7 @@ final class Stack: Sendable {
     let viewerToken = "test-viewer-token"
     private let databaseURL: String
     private let apiListen: String
-    private let programs: String
+    let programsDirectory: String
     private let running = Mutex<[Part: ChildProcess]>([:])
 
     static let person = Author(kind: .person, id: "test")
@@ -40,7 +40,7 @@ final class Stack: Sendable {
         try FileManager.default.createDirectory(atPath: directory + "/runner", withIntermediateDirectories: true)
         try Data("\(token) admin test\n\(viewerToken) viewer watcher\n".utf8).write(to: URL(filePath: directory + "/tokens"))
         // Programs stand beside the test bundle.
-        programs =
+        programsDirectory =
             ProcessInfo.processInfo.environment["SWITCHBACK_BIN"]
             ?? URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().path
         let port = try freePort()
@@ -70,9 +70,9 @@ final class Stack: Sendable {
             "SWITCHBACK_TOKENS": directory + "/tokens",
             "SWITCHBACK_RUNNER_DIR": directory + "/runner",
             "SWITCHBACK_RUNNER_NAME": "local",
-            "SWITCHBACK_SHIM": programs + "/switchback-shim",
+            "SWITCHBACK_SHIM": programsDirectory + "/switchback-shim",
         ]
-        let process = try ChildProcess(["\(programs)/switchback-\(part.rawValue)"], environment: environment, log: log)
+        let process = try ChildProcess(["\(programsDirectory)/switchback-\(part.rawValue)"], environment: environment, log: log)
         running.withLock { $0[part] = process }
         try await eventually(within: .seconds(30), "\(part) was not ready; its log: \(tail(log))") { () -> Bool? in
             let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""

@@ -5,8 +5,10 @@ internal import FoundationEssentials
 struct Person: Sendable, Equatable {
     var name: String
     var role: Role
+    /// Of an agent that asks by its pod's credential: its pod.
+    var pod: PodID?
 
-    var author: Author { Author(kind: .person, id: name) }
+    var author: Author { pod.map { Author(kind: .pod, id: $0.text) } ?? Author(kind: .person, id: name) }
 }
 
 /// The bearer tokens of this server: a file with lines `token role name`; `#` begins a comment.

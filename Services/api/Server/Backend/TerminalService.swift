@@ -1,3 +1,4 @@
+internal import BindingsClient
 internal import Bus
 internal import Contract
 internal import Logging
@@ -21,6 +22,7 @@ final class TerminalService: Sendable {
     let relay: RelayClient
     let registry: RegistryClient
     let recorder: RecorderClient
+    let bindings: BindingsClient
     let feeds: LiveFeeds
     let logger: Logger
 
@@ -30,6 +32,7 @@ final class TerminalService: Sendable {
         relay = RelayClient(bus: bus)
         registry = RegistryClient(bus: bus)
         recorder = RecorderClient(bus: bus)
+        bindings = BindingsClient(bus: bus)
         feeds = LiveFeeds(bus: bus, relay: RelayWatching(relay: relay, viewer: "api-" + instance))
     }
 

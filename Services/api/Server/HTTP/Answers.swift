@@ -25,7 +25,7 @@ extension ErrorBody {
     private static let others: [String: HTTPResponse.Status] = [
         "busy": .conflict, "approval_open": .conflict, "screen_changed": .conflict, "draft_present": .conflict,
         "method_not_allowed": .methodNotAllowed, "upgrade_required": .upgradeRequired, "reply_too_large": .contentTooLarge, "ambiguous": .conflict, "before_start": .notFound,
-        "start_failed": .unprocessableContent,
+        "start_failed": .unprocessableContent, "would_deadlock": .conflict,
     ]
 }
 

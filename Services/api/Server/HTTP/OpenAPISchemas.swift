@@ -78,6 +78,62 @@ enum OpenAPISchemas {
             "next": string,
         ]),
         "Ready": object(["ready": boolean, "checks": ["type": "object", "additionalProperties": string]]),
+        "Scopes": ["type": "array", "items": ["type": "string", "enum": ["terminal:read", "terminal:write", "terminal:approve"]]],
+        "Binding": object(
+            [
+                "id": string, "from": string, "to": string, "state": ["type": "string", "enum": ["pending", "active", "inactive"]],
+                "reason": ["type": "string", "enum": ["rejected", "revoked", "expired", "pod_ended", "superseded"]],
+                "requested": reference("Scopes"), "granted": reference("Scopes"), "pending": reference("Scopes"), "requested_by": string,
+                "note": string, "decided_by": string, "answer": string, "created": time, "since": time, "expires": time, "asks_person": boolean,
+            ], required: ["id", "from", "to", "state", "requested", "granted", "pending", "requested_by", "created", "since"]),
+        "BindingPage": object(["bindings": list(reference("Binding"))], required: ["bindings"]),
+        "BindingRequest": object(["from": string, "to": string, "scopes": reference("Scopes"), "note": string], required: ["to", "scopes"]),
+        "BindingDecision": object(["scopes": reference("Scopes"), "reason": string]),
+        "BindingPolicy": object(["pod": string, "policy": ["type": "string", "enum": ["explicit", "same_owner_auto", "ask_person"]]]),
+        "Wait": object(
+            [
+                "id": string, "waiter": string, "mode": ["type": "string", "enum": ["any", "all"]], "until": string, "text": string,
+                "turn": integer, "created": time, "deadline": time, "ended": time,
+                "outcome": ["type": "string", "enum": ["matched", "gone", "timed_out", "cancelled"]],
+                "targets": list(
+                    object(
+                        [
+                            "pod": string, "binding": string, "turn_began": boolean,
+                            "seen": object([
+                                "matches": boolean, "status": string, "reason": string, "lifecycle": string, "binding": string, "text": string,
+                                "time": time, "seq": integer,
+                            ]),
+                        ], required: ["pod"])),
+            ], required: ["id", "waiter", "targets", "mode", "until", "created", "deadline"]),
+        "WaitPage": object(["waits": list(reference("Wait"))], required: ["waits"]),
+        "WaitRequest": object([
+            "pods": list(string), "bindings": list(string), "mode": ["type": "string", "enum": ["any", "all"]],
+            "until": ["type": "string", "enum": ["idle", "waiting", "executing", "ended", "binding", "text"]], "text": string, "turn": integer,
+            "timeout_ms": integer,
+        ]),
+        "Topology": object(
+            [
+                "at": time, "seq": integer,
+                "nodes": list(
+                    object([
+                        "pod": string, "name": string, "runner": string, "agent": string, "lifecycle": string, "status": string, "reason": string,
+                        "since": time, "resumed_from": string, "blocks": integer, "blocks_directly": integer, "blocked_by": list(string),
+                    ])),
+                "edges": list(
+                    object([
+                        "kind": ["type": "string", "enum": ["binding", "wait", "resume"]], "id": string, "from": string, "to": string,
+                        "state": string, "granted": reference("Scopes"), "pending": reference("Scopes"), "why": string, "since": time,
+                        "deadline": time,
+                    ])),
+                "channels": list(string), "runners": list(reference("Runner")), "cycles": list(list(string)),
+                "roots": list(object(["pod": string, "person": string, "frees": integer, "blocks": integer])), "standstill": boolean,
+            ], required: ["at", "seq", "nodes", "edges", "channels", "runners", "cycles", "roots", "standstill"]),
+        "Attention": object(
+            [
+                "id": string, "kind": string, "subject": string, "pod": string, "path": list(string), "summary": string,
+                "status": reference("Status"), "opened": time, "closed": time, "resolution": string, "blocks": integer, "frees": integer,
+            ], required: ["id", "kind", "subject", "summary", "opened"]),
+        "AttentionPage": object(["items": list(reference("Attention"))], required: ["items"]),
         "Recording": [
             "description": "JSON Lines: one object per frame.", "type": "string",
         ],

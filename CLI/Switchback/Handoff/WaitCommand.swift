@@ -1,0 +1,168 @@
+internal import APIClient
+internal import ArgumentParser
+internal import Console
+internal import Contract
+internal import Dispatch
+internal import FoundationEssentials
+internal import Glibc
+
+struct WaitCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "wait", abstract: "Wait until pods are idle, ended, or a binding is answered.",
+        discussion: """
+            The wait is a record of the server: it goes on when this command is killed, and `switchback wait --resume ID` takes its
+            answer. Targets are pods, or bindings (B-…) whose answer is waited for.
+            Exit codes: 0 seen, 3 a target is gone, 6 it would deadlock, 75 interrupted (resume it by the printed id), 124 timed out.
+            """)
+
+    @OptionGroup var output: JSONOption
+
+    @Argument(help: ArgumentHelp("Pods or bindings to wait for.", valueName: "pod"))
+    var targets: [String] = []
+
+    @Flag(help: "The first of them is enough.")
+    var any = false
+
+    @Flag(help: "All of them (this is so without a flag).")
+    var all = false
+
+    @Option(help: "idle, waiting, executing, ended, binding or text; idle where missing.")
+    var until: String?
+
+    @Option(help: "With --until text: what must be on the screen.")
+    var text: String?
+
+    @Option(help: ArgumentHelp("For at most this long, for example 30s; 24h where missing.", valueName: "time"))
+    var timeout: String?
+
+    @Option(help: ArgumentHelp("Only the turn counts that the input with this sequence number began.", valueName: "seq"))
+    var turn: UInt64?
+
+    @Option(help: ArgumentHelp("Go on with this wait.", valueName: "id"))
+    var resume: String?
+
+    @Flag(help: "Print the id and do not stay.")
+    var detach = false
+
+    @Option(help: ArgumentHelp("End this wait.", valueName: "id"))
+    var cancel: String?
+
+    @Flag(help: "List the waits that have not ended.")
+    var list = false
+
+    func validate() throws {
+        if any && all { throw ValidationError("give --any or --all, not both") }
+        if resume == nil && cancel == nil && !list && targets.isEmpty { throw ValidationError("name a pod or a binding to wait for") }
+    }
+
+    func run() async throws {
+        let backend = try Backend.locate()
+        if list { return try await show(backend) }
+        if let id = cancel { return try report(try await backend.api.cancelWait(id)) }
+        let wait: Wait
+        if let id = resume {
+            wait = try await backend.api.wait(id)
+        } else {
+            wait = try await create(backend)
+        }
+        if detach { return output.json ? Out.printJSON(wait) : Out.print(wait.id) }
+        if wait.isOpen { Out.complain("\(wait.id) waits; if this is interrupted: switchback wait --resume \(wait.id)") }
+        let id = wait.id
+        let interruption = Interruption.watch { _ in
+            Out.complain("switchback: interrupted; \(id) goes on, and its answer can be taken with: switchback wait --resume \(id)")
+            Glibc.exit(75)
+        }
+        let ended = try await follow(wait, backend)
+        for source in interruption { source.cancel() }
+        if output.json { Out.printJSON(ended) } else { try report(ended) }
+        throw ExitCode(Self.exit(ended))
+    }
+
+    private func create(_ backend: Backend) async throws -> Wait {
+        var milliseconds: Int64?
+        if let timeout {
+            guard let duration = parseDuration(timeout) else {
+                throw Failure(.usage, "bad_time", "\"\(timeout)\" is not a length of time; give 30s, 10m, 2h.")
+            }
+            milliseconds = duration.microseconds / 1000
+        }
+        let bindings = targets.filter { $0.hasPrefix("B-") && RecordID.isOne($0) }
+        let condition = try until.map { text in
+            guard let until = Wait.Until(rawValue: text) else {
+                throw Failure(
+                    .usage, "usage", "--until \(text): use one of \(Wait.Until.allCases.map(\.rawValue).joined(separator: ", ")).")
+            }
+            return until
+        }
+        return try await backend.api.createWait(
+            .init(
+                pods: targets.filter { !bindings.contains($0) }, bindings: bindings.isEmpty ? nil : bindings, mode: any ? .any : .all,
+                until: condition ?? (text != nil ? .text : nil), text: text, turn: turn, timeoutMs: milliseconds),
+            idempotencyKey: UUID().uuidString)
+    }
+
+    /// Asks until it has ended; servers that restart meanwhile only delay the answer.
+    private func follow(_ wait: Wait, _ backend: Backend) async throws -> Wait {
+        var wait = wait
+        while wait.isOpen {
+            do {
+                wait = try await backend.api.wait(wait.id, hold: 50)
+            } catch {
+                // A wait outlives every restart; one whose time is long over would have been answered.
+                let mayPass: Set<ErrorBody.Code> = [.unavailable, .timedOut, .internal]
+                guard mayPass.contains(error.code), Timestamp.now() < wait.deadline + .seconds(60) else { throw error }
+                try await Task.sleep(for: .milliseconds(300))
+            }
+        }
+        return wait
+    }
+
+    private func report(_ wait: Wait) throws {
+        if output.json { return Out.printJSON(wait) }
+        let style = Style.forOutput
+        Out.print("\(wait.id) \(style.bold(wait.outcome?.rawValue ?? "waits"))")
+        for target in wait.targets {
+            guard let seen = target.seen else { continue }
+            let what = seen.binding?.rawValue ?? seen.lifecycle?.rawValue ?? seen.status ?? seen.text ?? ""
+            Out.print("  \(target.binding ?? target.pod.text) \(what)\(seen.reason.map { " (\($0))" } ?? "") at \(Say.local(seen.time))")
+        }
+    }
+
+    private func show(_ backend: Backend) async throws {
+        let waits = try await backend.api.waits()
+        if output.json { return Out.printJSON(WaitPage(waits: waits)) }
+        guard !waits.isEmpty else { return Out.print("Nobody waits.") }
+        let names = await Names(backend)
+        var table = Table(["ID", "WAITER", "ON", "UNTIL", "SINCE", "ENDS"])
+        for wait in waits {
+            table.add([
+                wait.id, names[wait.waiter.id], wait.targets.map { $0.binding ?? names[$0.pod.text] }.joined(separator: wait.mode == .any ? " | " : ", "),
+                wait.until.rawValue, Say.age(since: wait.created), Say.local(wait.deadline),
+            ])
+        }
+        table.print()
+    }
+
+    private static func exit(_ wait: Wait) -> Int32 {
+        switch wait.outcome {
+        case .matched: Failure.Exit.done.rawValue
+        case .gone: Failure.Exit.gone.rawValue
+        case .timedOut: Failure.Exit.timedOut.rawValue
+        case .cancelled, nil: Failure.Exit.error.rawValue
+        }
+    }
+}
+
+/// Ctrl-C and its like, while a command waits.
+enum Interruption {
+    /// Calls `body` on SIGINT, SIGTERM and SIGHUP until the sources are cancelled.
+    static func watch(_ body: @escaping @Sendable (Int32) -> Void) -> [any DispatchSourceSignal] {
+        [SIGINT, SIGTERM, SIGHUP].map { signal in
+            Glibc.signal(signal, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: signal, queue: .global())
+            source.setEventHandler { @Sendable in body(signal) }
+            source.resume()
+            return source
+        }
+    }
+}

@@ -1,0 +1,109 @@
+public import Contract
+internal import NIOHTTP1
+
+/// Bindings, waits, who waits on whom.
+extension APIClient {
+    // MARK: - Bindings
+
+    public func bindings(pod: String? = nil, state: String? = nil, at: String? = nil, all: Bool? = nil) async throws(ErrorBody) -> [Binding] {
+        let page: BindingPage = try await get(
+            "/v1/bindings", [("pod", pod), ("state", state), ("at", at), ("all", all.map { "\($0)" })])
+        return page.bindings
+    }
+
+    public func binding(_ id: String) async throws(ErrorBody) -> Binding {
+        try await get("/v1/bindings/" + Self.escaped(id))
+    }
+
+    /// - Parameter from: the pod that asks; the caller's own where missing.
+    public func requestBinding(
+        from: String?, to: String, scopes: [Scope], note: String? = nil, idempotencyKey: String? = nil
+    ) async throws(ErrorBody) -> Binding {
+        struct Asked: Encodable {
+            var from: String?
+            var to: String
+            var scopes: [Scope]
+            var note: String?
+        }
+        return try await post("/v1/bindings", Asked(from: from, to: to, scopes: scopes, note: note), key: idempotencyKey)
+    }
+
+    public enum BindingAnswer: String, Sendable { case accept, reject, revoke }
+
+    public func answerBinding(
+        _ id: String, _ answer: BindingAnswer, scopes: [Scope]? = nil, reason: String? = nil
+    ) async throws(ErrorBody) -> Binding {
+        struct Decision: Encodable {
+            var scopes: [Scope]?
+            var reason: String?
+        }
+        return try await post("/v1/bindings/\(Self.escaped(id))/\(answer.rawValue)", Decision(scopes: scopes, reason: reason))
+    }
+
+    public func bindingPolicy(pod: String? = nil) async throws(ErrorBody) -> PolicyRequest {
+        try await get("/v1/bindings/policy", [("pod", pod)])
+    }
+
+    public func setBindingPolicy(_ policy: BindingPolicy, pod: String? = nil) async throws(ErrorBody) -> PolicyRequest {
+        struct New: Encodable {
+            var pod: String?
+            var policy: BindingPolicy
+        }
+        return try await post("/v1/bindings/policy", New(pod: pod, policy: policy))
+    }
+
+    // MARK: - Waits
+
+    /// What a wait is asked for.
+    public struct WaitRequest: Codable, Sendable {
+        public var pods: [String]
+        public var bindings: [String]?
+        public var mode: Wait.Mode?
+        public var until: Wait.Until?
+        public var text: String?
+        public var turn: UInt64?
+        public var timeoutMs: Int64?
+
+        public init(
+            pods: [String], bindings: [String]? = nil, mode: Wait.Mode? = nil, until: Wait.Until? = nil, text: String? = nil, turn: UInt64? = nil,
+            timeoutMs: Int64? = nil
+        ) {
+            self.pods = pods
+            self.bindings = bindings
+            self.mode = mode
+            self.until = until
+            self.text = text
+            self.turn = turn
+            self.timeoutMs = timeoutMs
+        }
+    }
+
+    public func createWait(_ request: WaitRequest, idempotencyKey: String? = nil) async throws(ErrorBody) -> Wait {
+        try await post("/v1/waits", request, key: idempotencyKey)
+    }
+
+    /// A wait; held until it ends, at most so many seconds (up to 55).
+    public func wait(_ id: String, hold: Int? = nil) async throws(ErrorBody) -> Wait {
+        try await get("/v1/waits/" + Self.escaped(id), [("hold", hold.map(String.init))])
+    }
+
+    public func waits(pod: String? = nil, at: String? = nil, all: Bool? = nil) async throws(ErrorBody) -> [Wait] {
+        let page: WaitPage = try await get("/v1/waits", [("pod", pod), ("at", at), ("all", all.map { "\($0)" })])
+        return page.waits
+    }
+
+    public func cancelWait(_ id: String) async throws(ErrorBody) -> Wait {
+        try await decoded(try await send(.DELETE, "/v1/waits/" + Self.escaped(id)))
+    }
+
+    // MARK: - The whole
+
+    public func topology(at: String? = nil) async throws(ErrorBody) -> Topology {
+        try await get("/v1/topology", [("at", at)])
+    }
+
+    public func attention(at: String? = nil, all: Bool? = nil) async throws(ErrorBody) -> [Attention] {
+        let page: AttentionPage = try await get("/v1/attention", [("at", at), ("all", all.map { "\($0)" })])
+        return page.items
+    }
+}

@@ -1,0 +1,120 @@
+import APIClient
+import Bus
+import Contract
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Handoffs between pods", .serialized)
+struct HandoffTests {
+    @Test("Two pods: one asks, the other grants; the picture says who waits on whom, now and then")
+    func topology() async throws {
+        let stack = try await Stack.start()
+        let api = APIClient(address: stack.apiURL, token: stack.token)
+        let reviewer = try await stack.run(["cat"], name: "reviewer").pod
+        let builder = try await stack.run(["cat"], name: "builder").pod
+        let asked = try await stack.command(
+            ["bind", "request", "--from", "reviewer", "--to", "builder", "--scope", "terminal:read,terminal:write", "--note", "your test output"])
+        #expect(asked.exit == 0)
+        let id = asked.output.split(separator: "\n").first.map(String.init) ?? ""
+        #expect(RecordID.isOne(id))
+        try await eventually(within: .seconds(10), "the picture lacks the pending edge") {
+            let topology = try await api.topology()
+            return topology.edges.contains { $0.id == id && $0.state == .pending && $0.pending == [.read, .write] } ? true : nil
+        }
+        let pendingAt = Timestamp.now()
+        #expect(try await stack.command(["bind", "accept", id, "--scope", "terminal:read"]).exit == 0)
+        let bound = try await api.binding(id)
+        #expect(bound.granted == [.read] && bound.pending == [.write] && bound.state == .active)
+
+        try stack.say("waiting", "approval", of: builder, seq: 3)
+        let waiting = try await api.createWait(.init(pods: ["builder"], until: .idle, timeoutMs: 60_000))
+        let item = try await eventually(within: .seconds(10), "nothing needs a person") {
+            try await api.attention().first { $0.kind == .approval && $0.pod == builder }
+        }
+        #expect(item.frees == 1)
+        let shown = try await stack.command(["topology"])
+        #expect(shown.output.contains("reviewer → builder"))
+        let then = Timestamp.now()
+        try stack.say("idle", "turn_done", of: builder, seq: 9)
+        let ended = try await api.wait(waiting.id, hold: 20)
+        #expect(ended.outcome == .matched)
+        try await eventually(within: .seconds(10), "the item stayed") { try await api.attention().allSatisfy { $0.kind != .approval } ? true : nil }
+
+        let past = try await api.topology(at: then.description)
+        #expect(past.nodes.map(\.pod).sorted() == [reviewer, builder].sorted())
+        #expect(past.nodes.first { $0.pod == builder }?.status == "waiting")
+        #expect(past.edges.contains { $0.id == waiting.id } && past.edges.contains { $0.id == id && $0.granted == [.read] })
+        #expect(try await api.topology(at: pendingAt.description).edges.contains { $0.id == id && $0.state == .pending })
+        #expect(try await stack.command(["topology", "--at", pendingAt.description, "--json"]).output.contains("\"pending\""))
+    }
+
+    @Test("`wait` ends with the codes of the contract, and goes on without the command")
+    func exitCodes() async throws {
+        let stack = try await Stack.start()
+        let one = try await stack.run(["cat"], name: "one").pod
+        let two = try await stack.run(["cat"], name: "two").pod
+        try stack.say("idle", of: one, seq: 2)
+        try await eventually(within: .seconds(10), "the status was not heard") {
+            try await stack.command(["wait", "one", "--until", "idle", "--timeout", "1s"]).exit == 0 ? true : nil
+        }
+        #expect(try await stack.command(["wait", "two", "--timeout", "200ms"]).exit == 124)
+        #expect(try await stack.command(["wait", "nobody"]).exit == 1)
+        #expect(try await stack.command(["wait"]).exit == 2)
+        let detached = try await stack.command(["wait", "one", "two", "--all", "--until", "ended", "--detach"])
+        let id = detached.output.trimmingCharacters(in: .whitespacesAndNewlines)
+        let api = APIClient(address: stack.apiURL, token: stack.token)
+        // The services that carry it restart.
+        stack.kill9(.bindings)
+        stack.kill9(.api)
+        _ = try await stack.ask(Subjects.podsStop, PodRequest(pod: one, author: Stack.person, graceMs: 100), as: Pod.self)
+        try await stack.start(.bindings)
+        try await stack.start(.api)
+        #expect(try await api.wait(id).isOpen)
+        let gone = try await api.createWait(.init(pods: ["two"], until: .idle, timeoutMs: 60_000))
+        _ = try await stack.ask(Subjects.podsStop, PodRequest(pod: two, author: Stack.person, graceMs: 100), as: Pod.self)
+        let resumed = try await stack.command(["wait", "--resume", id, "--json"])
+        #expect(resumed.exit == 0)
+        #expect(resumed.output.contains("\"outcome\":\"matched\"") || resumed.output.contains("\"outcome\" : \"matched\""))
+        #expect(try await stack.command(["wait", "--resume", gone.id]).exit == 3)
+    }
+}
+
+extension Stack {
+    /// Says a pod's status in the detector's place.
+    func say(_ status: String, _ reason: String? = nil, of pod: PodID, seq: UInt64) throws {
+        try bus.publish(
+            Subjects.status(pod), payload: try JSON.encode(PodStatus(status: status, reason: reason, since: .now(), seq: seq, evidence: "the test")))
+    }
+
+    /// Runs the command against this stack.
+    func command(_ arguments: [String], environment: [String: String] = [:]) async throws -> (exit: Int32, output: String, errors: String) {
+        let url = apiURL
+        let token = token
+        let program = programsDirectory + "/switchback"
+        return try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread {
+                do {
+                    let process = Process()
+                    process.executableURL = URL(filePath: program)
+                    process.arguments = arguments
+                    process.environment = ProcessInfo.processInfo.environment.merging(
+                        ["SWITCHBACK_URL": url, "SWITCHBACK_TOKEN": token].merging(environment) { $1 }
+                    ) { $1 }
+                    let output = Pipe()
+                    let errors = Pipe()
+                    process.standardOutput = output
+                    process.standardError = errors
+                    process.standardInput = FileHandle.nullDevice
+                    try process.run()
+                    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+                    let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+                    process.waitUntilExit()
+                    continuation.resume(returning: (process.terminationStatus, text, said))
+                } catch {
+                    continuation.resume(throwing: error)
+                }
+            }
+        }
+    }
+}
