@@ -42,6 +42,7 @@ export class Timeline {
 
   load(data) {
     this.data = data;
+    this.shownLast = data?.last ?? null;
     this.scale = null;
     // One band fits; of several pods each gets its own.
     this.height = standard + Math.max(0, (data?.rows?.length ?? 1) - 1) * rowHeight;
@@ -51,7 +52,11 @@ export class Timeline {
 
   /** A recording that still grows. */
   extend(last) {
-    if (!this.data || last <= this.data.last) return;
+    if (!this.data) return;
+    // Idle since the last change, it is idle still.
+    const { idle } = this.data, still = idle?.at(-1);
+    if (still && this.shownLast != null && still.to >= this.shownLast - 50) still.to = last;
+    this.shownLast = last;
     this.data.last = last;
     this.scale = null;
   }
@@ -104,12 +109,12 @@ export class Timeline {
     const { data, height } = this;
     // Density of change.
     if (data.density?.length) {
-      const step = 3, columns = densityColumns(data.density, data.densityFrom ?? data.first, data.densityTo ?? data.last, scale, step);
+      const step = 2, columns = densityColumns(data.density, data.densityFrom ?? data.first, data.densityTo ?? data.last, scale, step);
       context.fillStyle = colours.density;
       columns.forEach((value, index) => {
         if (value <= 0) return;
-        const size = Math.max(1, Math.round(value * 22));
-        context.fillRect(index * step, 27 - size, step - 1, size);
+        const size = Math.max(1, Math.round(value * value * 22));
+        context.fillRect(index * step, 27 - size, step, size);
       });
     }
     // Status, or at least life.

@@ -1,5 +1,6 @@
 // Characters that must join with their neighbours, as vectors: box drawing (U+2500–257F), blocks (2580–259F), braille
-// (2800–28FF), sextants (1FB00–1FB3B), and the triangles of status lines (E0B0–E0B3). No DOM.
+// (2800–28FF), sextants (1FB00–1FB3B), the triangles of status lines (E0B0–E0B3), and the few signs of agents that common
+// monospace fonts lack (23BF, 23F5, 23F8–23FA). No DOM.
 //
 // Shapes in whole device pixels within one cell: { fill: [x, y, w, h, alpha?] }, { line: [thickness, x, y, x, y, …], arc? }, { area: [x, y, …] }.
 
@@ -19,6 +20,7 @@ export function boxShapes(character, w, h, thin) {
   if (code >= 0x2580 && code <= 0x259f) return block(code, w, h);
   if (code >= 0x2800 && code <= 0x28ff) return braille(code - 0x2800, w, h);
   if (code >= 0x1fb00 && code <= 0x1fb3b) return sextant(code - 0x1fb00, w, h);
+  if (code === 0x23bf || (code >= 0x23f5 && code <= 0x23fa)) return sign(code, w, h, thin);
   if (code >= 0xe0b0 && code <= 0xe0b3) return triangle(code, w, h, thin);
   return null;
 }
@@ -127,6 +129,19 @@ function braille(bits, w, h) {
   const size = Math.max(1, Math.round(Math.min(w / 4, h / 8)));
   return places.flatMap(([x, y], bit) => bits & (1 << bit)
     ? [{ fill: [Math.round(w * (x * 2 + 1) / 4 - size / 2), Math.round(h * (y * 2 + 1) / 8 - size / 2), size, size] }] : []);
+}
+
+/** ⎿ the corner before a result; ⏵ ⏸ ⏹ ⏺ as on a recorder. */
+function sign(code, w, h, thin) {
+  const x = Math.floor((w - thin) / 2), size = Math.min(w, h) * 0.84, left = (w - size) / 2, top = (h - size) / 2;
+  switch (code) {
+    case 0x23bf: return [{ fill: [x, 0, thin, Math.floor(h / 2) + thin] }, { fill: [x, Math.floor(h / 2), w - x, thin] }];
+    case 0x23f5: return [{ area: [left, top, left + size, h / 2, left, top + size] }];
+    case 0x23f8: return [{ fill: [Math.round(left), Math.round(top), Math.max(1, Math.round(size * 0.34)), Math.round(size)] }, { fill: [Math.round(left + size * 0.66), Math.round(top), Math.max(1, Math.round(size * 0.34)), Math.round(size)] }];
+    case 0x23f9: return [{ fill: [Math.round(left), Math.round(top), Math.round(size), Math.round(size)] }];
+    case 0x23fa: return [{ area: Array.from({ length: 24 }, (_, i) => [w / 2 + Math.cos(i / 12 * Math.PI) * size / 2, h / 2 + Math.sin(i / 12 * Math.PI) * size / 2]).flat() }];
+    default: return null;
+  }
 }
 
 function triangle(code, w, h, thin) {
