@@ -42,7 +42,7 @@ export function says(pod) {
   if (kind === "lost") return "was lost: " + (pod.reason ?? "its end was not seen");
   if (kind === "starting") return "is starting";
   if (kind === "ended") return pod?.imported ? "imported recording" : "ended";
-  if (kind === "unknown") return status?.reason ? `unknown: ${status.reason}` : "runs; nobody says what it does";
+  if (kind === "unknown") return status?.reason ? `status unknown: ${status.reason}` : "running, status unknown";
   return reasons[status?.reason] ?? { executing: "works", waiting: "waits for a person", agent: "waits for an agent", idle: "is idle" }[kind] ?? kind;
 }
 

@@ -264,7 +264,7 @@ class TerminalScreen {
     else if (player?.isPast) { text = "Go live to type"; kind = "free"; hint = "L"; }
     else if (view.isTyping) { text = this.writer && !this.writer.you ? `${name} writes · take over` : "You are typing"; kind = this.writer && !this.writer.you ? "other" : "you"; hint = kind === "you" ? "Ctrl ⇧ ↑ leaves" : ""; }
     else if (this.writer && !this.writer.you) { text = `${name} writes`; kind = "other"; hint = "Enter"; }
-    else { text = "Press Enter to type"; hint = ""; }
+    else { text = matchMedia("(pointer: coarse)").matches ? "Tap to type" : "Press Enter to type"; hint = ""; }
     const key = text + kind + hint;
     if (this.holderKey === key) return;
     this.holderKey = key;
