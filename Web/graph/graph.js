@@ -5,7 +5,8 @@ import { span } from "../app/time.js";
 import { says, standing, standings, statusShape } from "../app/status.js";
 import { layout } from "./layout.js";
 
-const width = 188, height = 52, gapX = 92, gapY = 24, margin = 24;
+/** Layers run to the right; in the narrow picture beside other things, down. */
+const sizes = { wide: { width: 188, height: 52, between: 96, most: 220, beside: 24, margin: 24 }, narrow: { width: 122, height: 34, between: 44, most: 44, beside: 12, margin: 12 } };
 
 const name = "http://www.w3.org/2000/svg";
 
@@ -14,6 +15,7 @@ export class Graph {
   constructor({ link = pod => links.pod(pod), compact = false } = {}) {
     this.link = link;
     this.compact = compact;
+    this.size = compact ? sizes.narrow : sizes.wide;
     this.places = new Map();
     this.edges = h("g", { class: "edges" });
     this.svg = h("svg", { class: "graph-lines", "aria-hidden": "true" }, this.edges);
@@ -38,17 +40,24 @@ export class Graph {
     this.places = places;
     const position = this.positions(places, columns, rows, loose);
     keyed(this.nodes, alive, node => node.id, node => this.makeNode(node), (element, node) => this.updateNode(element, node, position.get(node.id), roots.get(node.id), cycles.has(node.id)));
-    this.drawEdges(topology.edges.filter(edge => position.has(edge.from) && position.has(edge.to)), position, cycles);
+    this.drawEdges(merged(topology.edges.filter(edge => position.has(edge.from) && position.has(edge.to))), position, cycles);
     return { nodes: alive.length };
   }
 
   /** Columns and rows as pixels; what is tied to nothing stands below, in rows. */
   positions(places, columns, rows, loose) {
-    const position = new Map();
-    for (const [id, { column, row }] of places) position.set(id, { x: margin + column * (width + gapX), y: margin + row * (height + gapY) });
-    const page = Math.max(320, this.element.clientWidth || 900);
+    const position = new Map(), { width, height, between, most, beside, margin } = this.size;
+    const page = Math.max(280, (this.element.clientWidth || 900) - 2);
+    if (this.compact) {
+      for (const [id, { column, row }] of places) position.set(id, { x: margin + row * (width + beside), y: margin + column * (height + between) });
+    } else {
+      // Those who hold up others stand at the right edge, whatever the width.
+      const gap = Math.max(between, Math.min(most, (page - margin * 2 - width * columns) / Math.max(1, columns - 1)));
+      const right = Math.max(page - margin - width, margin + (columns - 1) * (width + gap));
+      for (const [id, { fromRight, row }] of places) position.set(id, { x: right - fromRight * (width + gap), y: margin + row * (height + beside) });
+    }
     const perRow = Math.max(1, Math.floor((page - margin * 2 + 12) / (width + 12)));
-    const top = rows ? margin * 2 + rows * (height + gapY) : margin;
+    const top = !rows ? margin : this.compact ? margin * 2 + columns * (height + between) : margin * 2 + rows * (height + beside);
     loose.forEach((id, index) => position.set(id, { x: margin + index % perRow * (width + 12), y: top + Math.floor(index / perRow) * (height + 12) }));
     const all = [...position.values()];
     const w = Math.max(page, ...all.map(at => at.x + width + margin)), tall = Math.max(0, ...all.map(at => at.y + height + margin));
@@ -86,14 +95,14 @@ export class Graph {
   drawEdges(edges, position, cycles) {
     // A wait and a binding between the same two lie beside one another.
     const between = new Map();
-    keyed(this.edges, edges, edge => `${edge.kind} ${edge.id ?? edge.from + edge.to}`, () => {
+    keyed(this.edges, edges, edge => `${edge.kind} ${edge.from} ${edge.to}`, () => {
       const group = document.createElementNS(name, "g");
       group.append(document.createElementNS(name, "path"), document.createElementNS(name, "path"), document.createElementNS(name, "text"));
       return group;
     }, (group, edge) => {
       const pair = [edge.from, edge.to].sort().join(" "), nth = between.get(pair) ?? 0;
       between.set(pair, nth + 1);
-      const a = position.get(edge.from), b = position.get(edge.to), curve = bent(a, b, nth * 10 - (nth ? 5 : 0));
+      const a = position.get(edge.from), b = position.get(edge.to), curve = bent(a, b, nth * 10 - (nth ? 5 : 0), this.size, this.compact);
       const isPending = edge.kind === "binding" && (edge.state === "pending" || edge.pending?.length > 0);
       const inCycle = edge.kind === "wait" && cycles.has(edge.from) && cycles.has(edge.to);
       group.setAttribute("class", `edge ${edge.kind}${isPending ? " pending" : ""}${inCycle ? " cycle" : ""}`);
@@ -102,17 +111,34 @@ export class Graph {
       head.setAttribute("class", "arrow");
       head.setAttribute("d", curve.arrow);
       label.setAttribute("x", curve.middle.x);
-      label.setAttribute("y", curve.middle.y - 5);
-      label.textContent = this.compact ? "" : edge.kind === "wait" ? edge.why ?? "waits" : edge.kind === "binding" ? (isPending ? (edge.pending ?? []).map(short).join(", ") + "?" : (edge.granted ?? []).map(short).join(", ")) : "resumed";
+      label.setAttribute("y", curve.middle.y + (nth ? 15 : -6));
+      label.textContent = this.compact ? "" : edge.kind === "wait" ? (edge.why ?? "waits") + (edge.count > 1 ? ` (${edge.count})` : "") : edge.kind === "binding" ? (isPending ? (edge.pending ?? []).map(short).join(", ") + "?" : (edge.granted ?? []).map(short).join(", ")) : "resumed";
     });
   }
+}
+
+/** Several waits of one on another are one line. */
+function merged(edges) {
+  const all = new Map();
+  for (const edge of edges) {
+    const key = `${edge.kind} ${edge.from} ${edge.to}`, known = all.get(key);
+    if (known) known.count++; else all.set(key, { ...edge, count: 1 });
+  }
+  return [...all.values()];
 }
 
 const short = scope => scope.replace("terminal:", "");
 const isPerson = (id, nodes) => id?.startsWith("person:") || (id != null && !nodes.some(node => node.id === id) && !/^p[a-z2-7]{12}$/.test(id));
 
 /** A curve from one box's side to another's, with an arrow at its end. */
-function bent(a, b, shift) {
+function bent(a, b, shift, size, down) {
+  if (down) {
+    const turn = point => ({ x: point.y, y: point.x }), curve = bent(turn(a), turn(b), shift, { width: size.height, height: size.width }, false);
+    // The same picture, mirrored at the diagonal.
+    const swap = path => path.replace(/(-?[\d.]+) (-?[\d.]+)/g, "$2 $1");
+    return { path: swap(curve.path), arrow: swap(curve.arrow), middle: turn(curve.middle) };
+  }
+  const { width, height } = size;
   const ac = { x: a.x + width / 2, y: a.y + height / 2 + shift }, bc = { x: b.x + width / 2, y: b.y + height / 2 + shift };
   let from, to, c1, c2;
   if (b.x > a.x + width / 2) { from = { x: a.x + width, y: ac.y }; to = { x: b.x - 2, y: bc.y }; }

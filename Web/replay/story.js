@@ -4,18 +4,20 @@ import { standing } from "../app/status.js";
 const shownEntries = new Set(["input", "marker", "signal", "gap", "held", "released", "message", "binding", "wait", "exit"]);
 
 /**
- * @param timeline `GET /v1/pods/{pod}/timeline`; @param history `GET …/history` or null
+ * @param timeline `GET /v1/pods/{pod}/timeline`; @param history `GET …/history` or null; @param records entries from elsewhere (`records.js`)
  */
-export function story(timeline, history, pod, now = Date.now()) {
+export function story(timeline, history, pod, now = Date.now(), records = []) {
   const first = Date.parse(timeline.first), live = timeline.live === true;
   const recorded = Math.max(first + 1, Date.parse(timeline.last));
   const last = live ? Math.max(recorded, now) : recorded;
   const idle = (timeline.idle ?? []).map(span => ({ from: Date.parse(span.from), to: Date.parse(span.to) }));
-  // Since the last frame nothing came either.
-  if (live && now - recorded > 10_000) idle.push({ from: recorded, to: now });
+  // Idle until the last frame (a spinner is), or nothing since: it is idle still.
+  const newest = idle.at(-1);
+  if (live && newest && recorded - newest.to < 1500) newest.to = last;
+  else if (live && now - recorded > 10_000) idle.push({ from: recorded, to: last });
   return {
     first, last, live, recorded, idle: joined(idle), density: timeline.density ?? [], densityFrom: first, densityTo: recorded,
-    entries: timeline.entries.filter(entry => shownEntries.has(entry.what)).map(entry => ({ ...entry, ms: Date.parse(entry.time) })),
+    entries: timeline.entries.filter(entry => shownEntries.has(entry.what)).map(entry => ({ ...entry, ms: Date.parse(entry.time) })).concat(records.filter(entry => entry.ms >= first && entry.ms <= last)).sort((a, b) => a.ms - b.ms),
     bands: bands(history, pod, first, last),
   };
 }

@@ -278,6 +278,7 @@ export function describe(entry) {
     case "input": return `${who || "somebody"} typed ${text ? `“${text}”` : ""}`;
     case "marker": return `${who ? who + ": " : ""}${text}`;
     case "resize": return `resized to ${text}`;
+    case "binding": case "wait": return entry.text;
     case "gap": return `a gap in the record: ${text}`;
     default: return [entry.what, text].filter(Boolean).join(" ");
   }

@@ -143,4 +143,4 @@ class Card {
 }
 
 /** Ids of pods in a text as their names. */
-export const named = text => (text ?? "").replace(/\bp[a-z2-7]{12}\b/g, id => store.name(id));
+export const named = text => (text ?? "").replace(/\bterminal:(?=read|write|approve)/g, "").replace(/\bp[a-z2-7]{12}\b/g, id => store.name(id));

@@ -15,6 +15,7 @@ import { screenFromDump } from "../terminal/state.js";
 import { Timeline } from "../replay/timeline.js";
 import { Player } from "../replay/player.js";
 import { story } from "../replay/story.js";
+import { recordEntries } from "../replay/records.js";
 
 export function open(address, shell) { return new TerminalScreen(address, shell); }
 
@@ -196,11 +197,12 @@ class TerminalScreen {
   async loadStory() {
     const reference = encodeURIComponent(this.reference);
     try {
-      const [timeline, history] = await Promise.all([
+      const [timeline, history, records] = await Promise.all([
         ask(`/v1/pods/${reference}/timeline`, { query: { buckets: 600 }, signal: this.abort.signal }),
         ask(`/v1/pods/${reference}/history`, { signal: this.abort.signal }).catch(error => { if (error.name === "AbortError") throw error; return null; }),
+        recordEntries(this.pod?.pod ?? this.reference, this.abort.signal),
       ]);
-      this.story = story(timeline, history, this.pod);
+      this.story = story(timeline, history, this.pod, Date.now(), records);
       this.timeline.load(this.story);
       this.player.update();
     } catch (error) {

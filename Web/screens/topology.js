@@ -8,6 +8,7 @@ import { whenOffered } from "../app/offered.js";
 import { Graph } from "../graph/graph.js";
 import { Timeline } from "../replay/timeline.js";
 import { Player } from "../replay/player.js";
+import { recordEntries } from "../replay/records.js";
 
 export function open(address, shell) {
   shell.title("Topology");
@@ -32,7 +33,7 @@ class TopologyScreen {
     onKeys(event => this.player.key(event), this.abort.signal);
     const place = address.query.get("t");
     if (place) { this.player.mode = "paused"; this.player.sought = this.player.time = Date.parse(place); }
-    store.on("event", event => { if (["binding", "wait", "pod", "attention", "channel"].includes(event.area)) this.soon(); }, this.abort.signal);
+    store.on("event", event => { if (["binding", "wait", "pod", "attention", "channel"].includes(event.area)) this.soon(); if (["binding", "wait"].includes(event.area)) this.loadEntries(); }, this.abort.signal);
     store.on("pods", () => { this.soon(400); this.tellStory(); }, this.abort.signal);
     this.tellStory();
     this.loadEntries();
@@ -95,12 +96,7 @@ class TopologyScreen {
 
   /** Bindings and waits that began or ended, as ticks. */
   async loadEntries() {
-    const get = async (path, name) => store.offers(path) ? (await ask(path, { query: { all: "true" }, signal: this.abort.signal }).catch(() => null))?.[name] ?? [] : [];
-    const [bindings, waits] = await Promise.all([get("/v1/bindings", "bindings"), get("/v1/waits", "waits")]);
-    this.records = [
-      ...bindings.flatMap(binding => [{ ms: Date.parse(binding.created), what: "binding", text: `${store.name(binding.from)} asks for ${store.name(binding.to)}` }, binding.state !== "pending" && { ms: Date.parse(binding.since), what: "binding", text: `${store.name(binding.from)} → ${store.name(binding.to)}: ${binding.reason ?? binding.state}` }]),
-      ...waits.flatMap(wait => [{ ms: Date.parse(wait.created), what: "wait", text: `${store.name(wait.waiter.split(":").at(-1))} waits` }, wait.ended && { ms: Date.parse(wait.ended), what: "wait", text: `${store.name(wait.waiter.split(":").at(-1))}: ${wait.outcome}` }]),
-    ].filter(Boolean);
+    this.records = await recordEntries(null, this.abort.signal).catch(() => []);
     this.tellStory();
   }
 

@@ -256,6 +256,45 @@ export function stories(stage) {
     await page.until(`document.querySelector('.clock').textContent !== ${JSON.stringify(before)}`, "the clock to run");
   });
 
+  const offered = async path => { if ((await stage.stack.ask("/openapi.json")).paths[path] == null) throw new Skip(`the server has no ${path} yet`); };
+
+  story("a request for access appears by itself, with its screen, and is accepted in place", async page => {
+    await offered("/v1/attention");
+    await go(page, "/attention");
+    await page.until("document.querySelector('.attention')");
+    const binding = await stage.stack.ask("/v1/bindings", { method: "POST", body: { from: stage.pods.still, to: stage.pods.counter, scopes: ["terminal:read"], note: "to watch" } });
+    await page.until("[...document.querySelectorAll('.attention-card')].some(card => card.textContent.includes('still') && card.textContent.includes('counter'))", "the request");
+    await page.until("document.querySelector('.attention-picture canvas').painter != null", "its screen");
+    await page.until("!document.querySelector('.rail .count').hidden", "the count in the rail");
+    await page.key("j");
+    await page.until("document.activeElement.textContent === 'Accept'", "focus on the first answer");
+    await page.key("Enter");
+    await page.until("document.querySelectorAll('.attention-card').length === 0", "the end of it");
+    equal((await stage.stack.ask(`/v1/bindings/${binding.id}`)).state, "active");
+  });
+
+  story("the topology shows a new binding without a reload, nodes stay where they are, and the past has it not", async page => {
+    await offered("/v1/topology");
+    await go(page, "/topology");
+    await page.until("document.querySelectorAll('.node').length >= 3", "nodes");
+    const before = new Date().toISOString();
+    await page.until("document.querySelector('.graph-lines .edge.binding')", "the binding of before");
+    const places = () => page.value("Object.fromEntries([...document.querySelectorAll('.node')].map(node => [node.dataset.key, node.style.transform]))"), was = await places();
+    const asked = await stage.stack.ask("/v1/bindings", { method: "POST", body: { from: stage.pods.sly, to: stage.pods.counter, scopes: ["terminal:read", "terminal:write"] } });
+    await page.until("document.querySelector('.graph-lines .edge.binding.pending')", "the request as an edge");
+    const now = await places();
+    for (const name of ["counter", "still"]) equal(now[stage.pods[name]], was[stage.pods[name]], `${name} moved`);
+    await stage.stack.ask(`/v1/bindings/${asked.id}/accept`, { method: "POST", body: { scopes: ["terminal:read"] } });
+    await page.until("[...document.querySelectorAll('.graph-lines .edge.binding.pending text')].some(text => text.textContent === 'write?')", "what is left to be granted");
+    await go(page, `/topology?t=${before}`);
+    await page.until("document.querySelectorAll('.node').length >= 3 && document.querySelector('.topology.past')", "the past");
+    equal(await page.value("document.querySelectorAll('.graph-lines .edge.binding.pending').length"), 0);
+    await page.key("End");
+    await page.until("document.querySelector('.graph-lines .edge.binding.pending')", "the present");
+    await stage.stack.ask(`/v1/bindings/${asked.id}/revoke`, { method: "POST", body: {} });
+    await page.until("!document.querySelector('.graph-lines .edge.binding.pending')", "its end");
+  });
+
   story("the palette reaches a pod by a few letters", async page => {
     await page.key("k", { ctrl: true });
     await page.until("document.querySelector('dialog.palette input') === document.activeElement");
