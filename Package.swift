@@ -52,7 +52,7 @@ func service(
         library(name + "Server", "Services/\(folder)/Server", [.byName(name: name + "Client")] + server),
         program(
             "switchback-" + folder, "Services/\(folder)",
-            [.byName(name: name + "Server"), "ServiceKit", "Bus", "Contract", logging] + (folder == "runner" ? ["Agents"] : []),
+            [.byName(name: name + "Server"), "ServiceKit", "Bus", "Contract", logging] + (folder == "runner" ? ["Agents"] : folder == "relay" ? ["BindingsClient"] : []),
             exclude: ["Client", "Server"] + (folder == "runner" ? ["Shim", "ShimProgram"] : folder == "bindings" ? ["Core"] : [])),
     ]
 }
@@ -185,7 +185,7 @@ let package = Package(
         + service(
             "Recorder", folder: "recorder",
             client: ["Bus", "Contract"],
-            server: ["Asciicast", "Bus", "Compression", "Contract", "Database", "Digest", "Pattern", "ServiceKit", "Sharding", "Terminal", "ViewProtocol", logging, metrics])
+            server: ["Asciicast", "BindingsClient", "Bus", "Compression", "Contract", "Database", "Digest", "Pattern", "ServiceKit", "Sharding", "Terminal", "ViewProtocol", logging, metrics])
         + service(
             "Registry", folder: "registry",
             client: ["Bus", "Contract"],
@@ -193,7 +193,7 @@ let package = Package(
         + service(
             "Relay", folder: "relay",
             client: ["Bus", "Contract"],
-            server: ["Bus", "Compression", "Contract", "ServiceKit", "Sharding", "Terminal", "ViewProtocol", logging, metrics])
+            server: ["BindingsClient", "Bus", "Compression", "Contract", "ServiceKit", "Sharding", "Terminal", "ViewProtocol", logging, metrics])
         + service(
             "Runner", folder: "runner",
             client: ["Bus", "Contract"],

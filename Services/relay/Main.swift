@@ -1,3 +1,4 @@
+internal import BindingsClient
 internal import Bus
 internal import Contract
 internal import RelayServer
@@ -9,7 +10,8 @@ enum Main {
         await ServiceProgram.run("relay") { context in
             let bus = try await context.connect()
             try await context.ensureStreams(bus)
-            let relay = RelayService(bus: bus, logger: context.logger)
+            let grants = try BindingGrants(bus: bus, logger: context.logger)
+            let relay = RelayService(bus: bus, logger: context.logger, grants: grants)
             try await relay.join(instance: context.configuration.instance)
             let micro = try Microservice(
                 bus, name: "relay", id: context.configuration.instance, version: ServiceProgram.version,
@@ -17,6 +19,7 @@ enum Main {
             return [
                 Running {
                     await relay.stop()
+                    grants.stop()
                     withExtendedLifetime(micro) {}
                     await bus.close(deadline: .seconds(1))
                 }

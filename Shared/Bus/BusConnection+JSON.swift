@@ -4,13 +4,14 @@ extension BusConnection {
     /// Asks in JSON and takes the answer from JSON.
     /// - Throws: the ``ErrorBody`` that was answered, or one that says what the bus did (`unavailable`, `timed_out`).
     public func ask<Answer: Decodable>(
-        _ subject: String, _ question: some Encodable, timeout: Duration = .seconds(5), as type: Answer.Type = Answer.self
+        _ subject: String, _ question: some Encodable, headers: [(String, String)] = [], timeout: Duration = .seconds(5),
+        as type: Answer.Type = Answer.self
     ) async throws(ErrorBody) -> Answer {
         let payload: [UInt8]
         do { payload = try JSON.encode(question) } catch { throw ErrorBody(.internal, "the request could not be encoded: \(error)") }
         let answer: BusMessage
         do throws(BusError) {
-            answer = try await request(subject, payload: payload, timeout: timeout)
+            answer = try await request(subject, payload: payload, headers: headers, timeout: timeout)
         } catch {
             throw ErrorBody(error)
         }

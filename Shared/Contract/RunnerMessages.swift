@@ -7,9 +7,11 @@ public struct StartPod: Sendable, Codable {
     public var resumedFrom: PodID?
     public var worktreePath: String?
     public var sessionID: String?
+    /// The pod's own, for its environment.
+    public var credential: String?
 
     enum CodingKeys: String, CodingKey {
-        case pod, name, spec, resumedFrom, worktreePath
+        case pod, name, spec, resumedFrom, worktreePath, credential
         // "session_id" comes back from JSON as this.
         case sessionID = "sessionId"
     }

@@ -69,6 +69,7 @@ public enum Subjects {
     public static let podsList = "registry.pods.list"
     public static let podsStop = "registry.pods.stop"
     public static let podsResume = "registry.pods.resume"
+    public static let credentialsCheck = "registry.credentials.check"
     public static let podsHistory = "registry.pods.history"
     /// What a runner reports of a pod that no control frame can say (start failed, shim found dead).
     public static let podsReport = "registry.pods.report"

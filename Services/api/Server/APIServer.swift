@@ -1,4 +1,5 @@
 public import Bus
+internal import BindingsClient
 internal import Contract
 internal import HTTPTypes
 internal import Hummingbird
@@ -59,7 +60,7 @@ public struct APIServer: Service {
         self.logger = logger
         self.onListening = onListening
         access = Access(tokens: try AccessTokens(file: configuration.tokenFile), origins: configuration.origins)
-        service = TerminalService(bus: bus, instance: configuration.instance, logger: logger)
+        service = TerminalService(bus: bus, grants: try BindingGrants(bus: bus, logger: logger), instance: configuration.instance, logger: logger)
         var routes = PodRoutes(service: service).all + ScreenRoutes(service: service).all + TerminalRoutes().all
         routes +=
             RecordingRoutes(
@@ -83,8 +84,8 @@ public struct APIServer: Service {
                     responder: responder, admit: { head in TerminalRoutes.admit(head, access) },
                     serve: { request in
                         switch request.mode {
-                        case .raw: RawSession(request: request, service: service)
-                        case .view: ViewSession(request: request, service: service)
+                        case .raw: RawSession(request: request, service: service.asking(for: request.person))
+                        case .view: ViewSession(request: request, service: service.asking(for: request.person))
                         }
                     }, limits: .init())
             },
@@ -122,7 +123,12 @@ public struct APIServer: Service {
     private func answer(_ route: Route, _ request: Request, _ context: BasicRequestContext) async throws -> Response {
         var person = Person(name: "anybody", role: .viewer)
         if let role = route.role {
-            person = try access.person(Access.Credentials(request, queryToken: nil))
+            let credentials = Access.Credentials(request, queryToken: nil)
+            if let credential = credentials.podCredential {
+                person = try await service.agent(credential)
+            } else {
+                person = try access.person(credentials)
+            }
             guard person.role >= role else {
                 throw ErrorBody(
                     .denied, "\(person.name) has the role \(person.role.rawValue); \(route.name) needs \(role.rawValue)")
@@ -130,15 +136,24 @@ public struct APIServer: Service {
         }
         var values: [String: String] = [:]
         for name in route.pathNames { values[name] = context.parameters.get(name) }
+        if let agent = person.pod { try await service.admit(agent, to: route.name, pod: values["pod"] ?? "") }
         let asked = APIRequest(request: request, person: person, pathValues: values)
         guard route.headers.contains(where: { $0.name == Route.idempotencyKey.name }), let key = try asked.idempotencyKey else {
             return try await route.handler(asked)
         }
-        return try await memory.answer("\(person.name) \(route.method) \(request.uri.path) \(key)") { try await route.handler(asked) }
+        return try await memory.answer("\(person.author) \(route.method) \(request.uri.path) \(key)") { try await route.handler(asked) }
     }
 }
 
 extension Access.Credentials {
+    /// The bearer token, when it has the form of a pod's credential.
+    var podCredential: String? {
+        guard let words = authorization?.split(separator: " ", maxSplits: 1), words.count == 2, words[0].lowercased() == "bearer",
+            PodCredential.pod(of: words[1]) != nil
+        else { return nil }
+        return String(words[1])
+    }
+
     init(_ request: Request, queryToken: String?) {
         self.init(
             authorization: request.headers[.authorization], cookies: request.headers[values: .cookie], origin: request.headers[.origin],

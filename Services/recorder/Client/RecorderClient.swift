@@ -5,9 +5,12 @@ public import Contract
 /// ``ErrorBody``, or one that says that the bus did not answer (`unavailable`, `timed_out`).
 public struct RecorderClient: Sendable {
     private let bus: BusConnection
+    private let headers: [(String, String)]
 
-    public init(bus: BusConnection) {
+    /// - Parameter asker: in whose name everything is asked; the recorder refuses what a pod has no binding for.
+    public init(bus: BusConnection, asker: Author? = nil) {
         self.bus = bus
+        headers = asker.map { [(Headers.author, $0.description)] } ?? []
     }
 
     /// The state at a moment, rendered as asked.
@@ -28,22 +31,22 @@ public struct RecorderClient: Sendable {
 
     /// What happened when: inputs, resizes, markers, idle spans and the density of output.
     public func timeline(_ request: GetTimeline) async throws(ErrorBody) -> Timeline {
-        try await bus.ask(Subjects.recorder(request.pod.shard, "timeline"), request, timeout: .seconds(10))
+        try await bus.ask(Subjects.recorder(request.pod.shard, "timeline"), request, headers: headers, timeout: .seconds(10))
     }
 
     /// When a text was on a screen, of one pod or of all.
     public func search(_ request: Search) async throws(ErrorBody) -> SearchPage {
-        try await bus.ask(Subjects.recorderSearch, request, timeout: .seconds(20))
+        try await bus.ask(Subjects.recorderSearch, request, headers: headers, timeout: .seconds(20))
     }
 
     /// Checks the chain of a recording from its first segment to its last.
     public func verify(_ pod: PodID) async throws(ErrorBody) -> Verified {
-        try await bus.ask(Subjects.recorder(pod.shard, "verify"), RecordingRequest(pod: pod), timeout: .seconds(120))
+        try await bus.ask(Subjects.recorder(pod.shard, "verify"), RecordingRequest(pod: pod), headers: headers, timeout: .seconds(120))
     }
 
     /// Sets or clears the legal hold: a recording on hold is never removed.
     public func hold(_ pod: PodID, _ isHeld: Bool) async throws(ErrorBody) {
-        let _: Done = try await bus.ask(Subjects.recorder(pod.shard, "hold"), RecordingRequest(pod: pod, on: isHeld))
+        let _: Done = try await bus.ask(Subjects.recorder(pod.shard, "hold"), RecordingRequest(pod: pod, on: isHeld), headers: headers)
     }
 
     /// What the recordings take.
@@ -56,7 +59,7 @@ public struct RecorderClient: Sendable {
         do { payload = try JSON.encode(request) } catch { throw ErrorBody(.internal, "the request could not be encoded: \(error)") }
         let answer: BusMessage
         do throws(BusError) {
-            answer = try await bus.request(Subjects.recorder(pod.shard, verb), payload: payload, timeout: .seconds(10))
+            answer = try await bus.request(Subjects.recorder(pod.shard, verb), payload: payload, headers: headers, timeout: .seconds(10))
         } catch  where error.code == .noResponders {
             throw ErrorBody(.unavailable, "no recorder answers for this pod at the moment; try again")
         } catch {

@@ -1,3 +1,4 @@
+internal import BindingsClient
 public import Bus
 internal import Contract
 internal import Database
@@ -94,10 +95,12 @@ public final class Recorder: Sendable {
 
     private func begin(_ options: Options, _ micro: Microservice) async throws {
         feed.start(service)
-        let endpoints = RecorderEndpoints(service: service, bus: bus, micro: micro) { [weak self] shard in
-            guard let self else { return false }
-            return self.running.withLock { $0.ownership }?.owns(shard) ?? true
-        }
+        let endpoints = RecorderEndpoints(
+            service: service, bus: bus, micro: micro,
+            isOurs: { [weak self] shard in
+                guard let self else { return false }
+                return self.running.withLock { $0.ownership }?.owns(shard) ?? true
+            }, grants: try BindingGrants(bus: bus, logger: logger))
         let subscriptions = try endpoints.serve()
         let feed = feed
         let ownership = try await ShardOwnership.start(bus, service: "recorder", instance: options.instance) { change in

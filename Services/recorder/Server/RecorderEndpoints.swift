@@ -1,3 +1,4 @@
+internal import BindingsClient
 internal import Bus
 internal import Contract
 
@@ -8,6 +9,7 @@ struct RecorderEndpoints {
     let micro: Microservice
     /// Whether this instance is to own a shard, or does not know yet.
     let isOurs: @Sendable (Shard) -> Bool
+    let grants: BindingGrants
 
     /// Begins to answer.
     func serve() throws -> [BusSubscription] {
@@ -16,6 +18,7 @@ struct RecorderEndpoints {
         let usage = micro.addEndpoint(name: "usage", subject: Subjects.recorderUsage, queue: "recorder")
         let service = service
         let isOurs = isOurs
+        let grants = grants
         return [
             try bus.serve("recorder.*.*") { message -> BusReply? in
                 // Every instance hears it; the shard's owner answers.
@@ -25,7 +28,7 @@ struct RecorderEndpoints {
                 Task {
                     let reply = await Self.timed(verbs) {
                         try await service.waitUntilOpen(shard)
-                        return try await Self.answer(verb, message, service)
+                        return try await Self.answer(verb, message, service, grants)
                     }
                     bus.respond(to: message, reply)
                 }
@@ -34,7 +37,7 @@ struct RecorderEndpoints {
             try bus.serve(
                 Subjects.recorderSearch, queue: "recorder",
                 asyncHandler: { message in
-                    await Self.timed(search) { BusReply(Reply.encode(try await service.search(try Self.decode(Search.self, message)))) }
+                    await Self.timed(search) { try await Self.answer("search", message, service, grants) }
                 }),
             try bus.serve(
                 Subjects.recorderUsage, queue: "recorder",
@@ -51,7 +54,16 @@ struct RecorderEndpoints {
         try JSON.decode(type, from: message.payload)
     }
 
-    private static func answer(_ verb: String, _ message: BusMessage, _ service: RecorderService) async throws -> BusReply {
+    private static func answer(
+        _ verb: String, _ message: BusMessage, _ service: RecorderService, _ grants: BindingGrants
+    ) async throws -> BusReply {
+        let asker = message.header(Headers.author).flatMap(Author.init)
+        if let asker, verb != "search" {
+            let pod = try decode(RecordingRequest.self, message).pod
+            try grants.require(asker, .read, on: pod)
+            // A pod reads; what is kept is for people to decide.
+            if asker.kind == .pod, verb == "hold" || verb == "flush" { throw ErrorBody(.denied, "\(asker) may not do this to a recording") }
+        }
         switch verb {
         case "seek":
             let (meta, payload) = try await service.seek(try decode(Seek.self, message))
@@ -60,7 +72,10 @@ struct RecorderEndpoints {
             let (meta, payload) = try await service.play(try decode(Play.self, message))
             return BusReply(payload, headers: [(Headers.meta, try JSON.text(meta))])
         case "timeline": return BusReply(Reply.encode(try await service.timeline(try decode(GetTimeline.self, message))))
-        case "search": return BusReply(Reply.encode(try await service.search(try decode(Search.self, message))))
+        case "search":
+            let search = try decode(Search.self, message)
+            if let pod = search.pod { try grants.require(asker, .read, on: pod) }
+            return BusReply(Reply.encode(try await service.search(search) { pod in asker.map { grants.allows($0, .read, on: pod) } ?? true }))
         case "verify":
             let request = try decode(RecordingRequest.self, message)
             try await service.flushAll(of: request.pod)

@@ -63,7 +63,7 @@ extension RecorderService {
     /// Signatures say which segments can hold the text; those are replayed, which finds every line that stood on the screen
     /// after any frame, and every line that only scrolled through. An interval that a page's end cuts goes on in the next page
     /// as another hit.
-    func search(_ request: Search) async throws -> SearchPage {
+    func search(_ request: Search, in isReadable: @Sendable (PodID) -> Bool = { _ in true }) async throws -> SearchPage {
         let query = try LineQuery(request)
         let limit = max(1, min(request.limit ?? Self.defaultLimit, Self.largestLimit))
         // What is in memory only is stored first: then there is one place to look.
@@ -75,7 +75,7 @@ extension RecorderService {
         if let pod = request.pod, pods.isEmpty, try await store.pod(pod) == nil {
             throw ErrorBody(.notFound, "there is no recording of pod \(pod)")
         }
-        for pod in pods {
+        for pod in pods where isReadable(pod.pod) {
             var seq = cursor?.pod == pod.pod ? cursor?.seq ?? 0 : 0
             cursor = nil
             while true {

@@ -52,6 +52,12 @@ public struct RegistryClient: Sendable {
         try await bus.ask(Subjects.podsHistory, request)
     }
 
+    /// The pod whose credential this is.
+    /// - Throws: `unauthenticated` when it is not valid, or no more.
+    public func check(credential: String) async throws(ErrorBody) -> Pod {
+        try await bus.ask(Subjects.credentialsCheck, CheckCredential(credential: credential))
+    }
+
     // MARK: - Runners
 
     /// All runners ever seen.

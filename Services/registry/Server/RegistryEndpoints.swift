@@ -47,6 +47,7 @@ final class RegistryEndpoints: Sendable {
         try answer(Subjects.podsStop) { (request: PodRequest) in try await service.stop(request) }
         try answer(Subjects.podsResume) { (request: PodRequest) in try await service.resume(request) }
         try answer(Subjects.podsHistory) { (request: PodRequest) in try await service.history(request.pod) }
+        try answer(Subjects.credentialsCheck) { (request: CheckCredential) in try await service.check(request.credential) }
         try answer(Subjects.podsReport) { (report: PodReport) in
             try await service.report(report)
             return Done()

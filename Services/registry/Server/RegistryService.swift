@@ -46,6 +46,8 @@ struct RegistryService: Sendable {
             throw ErrorBody(.conflict, "the idempotency key was used for another request, which made \(other); use a new key")
         }
 
+        var request = request
+        request.credential = try await makeCredential(for: id)
         let started: Started
         do throws(ErrorBody) {
             started = try await runners.start(request, on: runner)

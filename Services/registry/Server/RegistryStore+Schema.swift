@@ -69,6 +69,16 @@ extension RegistryStore {
                 message_id text NOT NULL,
                 payload bytea NOT NULL
             );
-            """)
+            """),
+        Migration(
+            "digests of pods' credentials",
+            """
+            CREATE TABLE credentials (
+                pod text PRIMARY KEY REFERENCES pods ON DELETE CASCADE,
+                -- SHA-256 of the whole credential, which itself is only in the pod's environment.
+                digest bytea NOT NULL,
+                made timestamptz NOT NULL DEFAULT now()
+            );
+            """),
     ]
 }

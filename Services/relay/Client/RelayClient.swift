@@ -16,11 +16,22 @@ public final class RelayClient: Sendable {
 
     private let bus: BusConnection
     private let ordered: OrderedRequests
+    private let asker: Author?
 
     public init(bus: BusConnection) {
         self.bus = bus
         ordered = OrderedRequests(bus: bus)
+        asker = nil
     }
+
+    private init(_ other: RelayClient, asker: Author) {
+        bus = other.bus
+        ordered = other.ordered
+        self.asker = asker
+    }
+
+    /// The same, asking in somebody's name: the relay refuses what a pod has no binding for.
+    public func asking(for asker: Author) -> RelayClient { RelayClient(self, asker: asker) }
 
     /// The pod's state now. Errors: `not_found`, `unavailable`.
     public func attach(_ request: Attach) async throws(ErrorBody) -> Attached {
@@ -93,6 +104,8 @@ public final class RelayClient: Sendable {
     private func ask(
         _ pod: PodID, _ verb: String, _ payload: [UInt8], headers: [(String, String)] = [], timeout: Duration = .seconds(5)
     ) async throws(ErrorBody) -> BusMessage {
+        var headers = headers
+        if let asker { headers.append((Headers.author, asker.description)) }
         do throws(BusError) {
             return try await bus.request(Subjects.relay(pod.shard, verb), payload: payload, headers: headers, timeout: timeout)
         } catch {

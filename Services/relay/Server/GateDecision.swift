@@ -22,6 +22,8 @@ enum GateDecision: Equatable {
         var author: Author
         /// The author's right, when it is a person.
         var role: Role?
+        /// Whether a binding grants it, when the author is a pod.
+        var isGranted = false
         var viewer: String?
         var ifStatus: String?
     }
@@ -57,7 +59,7 @@ enum GateDecision: Equatable {
         }
     }
 
-    /// A person needs the role operator. A pod needs an active binding with the scope, which nothing grants yet.
+    /// A person needs the role operator. A pod needs an active binding with the scope.
     private static func missingRight(_ operation: Operation) -> String? {
         switch operation.author.kind {
         case .person:
@@ -66,7 +68,7 @@ enum GateDecision: Equatable {
             }
             return nil
         case .pod:
-            return "\(operation.author) has no binding that lets it write here"
+            return operation.isGranted ? nil : "\(operation.author) has no binding that lets it write here"
         case .system:
             return nil
         }

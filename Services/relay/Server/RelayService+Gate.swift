@@ -20,7 +20,8 @@ extension RelayService {
         let isPrompt = write.submit == true
         let decision = pod.decide(
             .init(
-                kind: isPrompt ? .submit : .type, author: write.author, role: write.role, viewer: write.viewer,
+                kind: isPrompt ? .submit : .type, author: write.author, role: write.role,
+                isGranted: isGranted(write.author, .write, write.pod), viewer: write.viewer,
                 ifStatus: write.ifStatus),
             now: .now())
         guard case .pass = decision else { return answer(message, Self.applied(decision)) }
@@ -142,7 +143,9 @@ extension RelayService {
         if let problem = PodSpec.sizeProblem(columns: request.columns, rows: request.rows) { throw problem }
         let pod = pod(request.pod)
         let decision = pod.decide(
-            .init(kind: .resize, author: request.author, role: request.role, viewer: request.viewer), now: .now())
+            .init(
+                kind: .resize, author: request.author, role: request.role, isGranted: isGranted(request.author, .write, request.pod),
+                viewer: request.viewer), now: .now())
         guard case .pass = decision else { return answer(message, Self.applied(decision)) }
         forward(message, pod, Subjects.shimResize(request.pod), message.payload)
     }

@@ -1,3 +1,4 @@
+public import BindingsClient
 public import Bus
 internal import Contract
 internal import Dispatch
@@ -23,6 +24,8 @@ public final class RelayService: Sendable {
     let stream: JetStream
     let logger: Logger
     let writes = WriteMemory()
+    /// What pods may do to other pods; without it nothing.
+    let grants: BindingGrants?
     private let pods = Mutex<[PodID: LivePod]>([:])
     private let subscriptions = Mutex<[Shard: [BusSubscription]]>([:])
     private let common = Mutex<[BusSubscription]>([])
@@ -36,8 +39,9 @@ public final class RelayService: Sendable {
     private let deltaCount = Counter(label: "relay.view_deltas")
     private let podGauge = Gauge(label: "relay.pods")
 
-    public init(bus: BusConnection, logger: Logger) {
+    public init(bus: BusConnection, logger: Logger, grants: BindingGrants? = nil) {
         self.bus = bus
+        self.grants = grants
         self.logger = logger
         stream = JetStream(bus)
     }
@@ -194,6 +198,7 @@ public final class RelayService: Sendable {
             switch verb {
             case "attach", "screen":
                 let request = try JSON.decode(Attach.self, from: message.payload)
+                try requireReader(message, request.pod)
                 try whenLoaded(request.pod, message) { relay, pod in relay.attach(pod, request, message) }
             case "write":
                 try write(message)
@@ -204,7 +209,9 @@ public final class RelayService: Sendable {
             case "take":
                 let request = try JSON.decode(ViewerRequest.self, from: message.payload)
                 let decision = pod(request.pod).decide(
-                    .init(kind: .takeOver, author: request.author, role: request.role, viewer: request.viewer), now: .now())
+                    .init(
+                        kind: .takeOver, author: request.author, role: request.role, isGranted: isGranted(request.author, .write, request.pod),
+                        viewer: request.viewer), now: .now())
                 answer(message, Self.applied(decision))
             case "release":
                 let request = try JSON.decode(ViewerRequest.self, from: message.payload)
@@ -262,11 +269,14 @@ public final class RelayService: Sendable {
 
     private func watch(_ message: BusMessage) throws(ErrorBody) {
         let request = try JSON.decode(ViewerRequest.self, from: message.payload)
+        try requireReader(message, request.pod)
         if request.columns != nil || request.rows != nil {
             if let problem = PodSpec.sizeProblem(columns: request.columns ?? 0, rows: request.rows ?? 0) { throw problem }
             let now = Timestamp.now()
             if case .refuse(let result, let words) = pod(request.pod).decide(
-                .init(kind: .resize, author: request.author, role: request.role, viewer: nil), now: now)
+                .init(
+                    kind: .resize, author: request.author, role: request.role, isGranted: isGranted(request.author, .write, request.pod), viewer: nil),
+                now: now)
             {
                 throw ErrorBody(.init(rawValue: result.rawValue), words)
             }
@@ -287,10 +297,23 @@ public final class RelayService: Sendable {
             var after: UInt64
         }
         let request = try JSON.decode(Request.self, from: message.payload)
+        try requireReader(message, request.pod)
         guard let frames = held(request.pod)?.frames(after: request.after) else {
             throw ErrorBody(.notFound, "the ring no longer holds what came after frame \(request.after); attach anew")
         }
         bus.respond(to: message, BusReply(FrameCodec.encode(frames)))
+    }
+
+    /// A request in the name of a pod needs its binding; one without a name comes from a service.
+    private func requireReader(_ message: BusMessage, _ pod: PodID) throws(ErrorBody) {
+        guard let author = message.header(Headers.author).flatMap(Author.init), author.kind == .pod, !isGranted(author, .read, pod) else { return }
+        throw BindingGrants.refusal(author, .read, on: pod)
+    }
+
+    /// Whether a pod may do this to another, or to itself. Of people it says nothing.
+    func isGranted(_ author: Author, _ scope: Scope, _ pod: PodID) -> Bool {
+        guard author.kind == .pod else { return false }
+        return author.id == pod.text || grants?.allows(author, scope, on: pod) == true
     }
 
     func answer(_ message: BusMessage, _ applied: Applied) {

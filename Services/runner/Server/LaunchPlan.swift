@@ -52,7 +52,7 @@ struct LaunchPlan: Sendable, Equatable {
     }
 
     /// The environment of a pod's program: the runner's, without what belongs to the runner, and with what a terminal promises.
-    static func environment(base: [String: String], spec: PodSpec, pod: PodID, name: String) -> [String: String] {
+    static func environment(base: [String: String], spec: PodSpec, pod: PodID, name: String, credential: String? = nil) -> [String: String] {
         let ofOtherTerminals: Set = ["TMUX", "TMUX_PANE", "STY", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLUMNS", "LINES", "SHLVL", "NOTIFY_SOCKET"]
         var environment = base.filter { !$0.key.hasPrefix("SWITCHBACK_") && !ofOtherTerminals.contains($0.key) }
         environment["TERM"] = "xterm-256color"
@@ -62,6 +62,9 @@ struct LaunchPlan: Sendable, Equatable {
         environment.merge(spec.env) { $1 }
         environment["SWITCHBACK_POD"] = pod.text
         environment["SWITCHBACK_POD_NAME"] = name
+        // With these the command works inside the pod, as the pod.
+        environment["SWITCHBACK_URL"] = base["SWITCHBACK_URL"]
+        environment["SWITCHBACK_TOKEN"] = credential
         return environment
     }
 }

@@ -100,7 +100,8 @@ actor RunnerService {
         let cwd = try workingDirectory(request.spec, worktree: worktree)
         let spec = ShimSpec(
             pod: request.pod, name: request.name, agent: plan.agent, runner: configuration.name, argv: plan.argv,
-            environment: LaunchPlan.environment(base: configuration.environment, spec: request.spec, pod: request.pod, name: request.name),
+            environment: LaunchPlan.environment(
+                base: configuration.environment, spec: request.spec, pod: request.pod, name: request.name, credential: request.credential),
             cwd: cwd, columns: request.spec.columns, rows: request.spec.rows, resumedFrom: request.resumedFrom,
             natsServers: configuration.natsServers, natsCredentialsFile: configuration.natsCredentialsFile,
             spoolCapBytes: request.spec.spoolCapBytes ?? ShimSpec.defaultSpoolCapBytes, onFull: request.spec.onFull ?? .hold)

@@ -24,9 +24,11 @@ final class TerminalService: Sendable {
     let recorder: RecorderClient
     let bindings: BindingsClient
     let feeds: LiveFeeds
+    let grants: BindingGrants
     let logger: Logger
 
-    init(bus: BusConnection, instance: String, logger: Logger) {
+    init(bus: BusConnection, grants: BindingGrants, instance: String, logger: Logger) {
+        self.grants = grants
         self.bus = bus
         self.logger = logger
         relay = RelayClient(bus: bus)
@@ -36,12 +38,39 @@ final class TerminalService: Sendable {
         feeds = LiveFeeds(bus: bus, relay: RelayWatching(relay: relay, viewer: "api-" + instance))
     }
 
+    private init(_ other: TerminalService, asker: Author) {
+        bus = other.bus
+        logger = other.logger
+        grants = other.grants
+        relay = other.relay.asking(for: asker)
+        registry = other.registry
+        recorder = RecorderClient(bus: other.bus, asker: asker)
+        bindings = other.bindings
+        feeds = other.feeds
+    }
+
+    /// The same, asking relay and recorder in the name of an agent, so that they refuse what it has no binding for.
+    func asking(for person: Person) -> TerminalService {
+        person.pod == nil ? self : TerminalService(self, asker: person.author)
+    }
+
     static func newViewer() -> String { "v" + String(PodID.random().text.dropFirst()) }
 
     /// A pod by id, name, or the unique beginning of an id.
     func pod(_ ref: String, at: Timestamp? = nil) async throws(ErrorBody) -> Pod {
         guard !ref.isEmpty, ref.utf8.count <= 64 else { throw ErrorBody(.notFound, "there is no pod \"\(ref.prefix(64))\"") }
         return try await registry.get(ref, at: at)
+    }
+
+    /// The pod that a socket asks for: the credential of an agent is checked here, and its binding.
+    func pod(for request: TerminalRequest) async throws(ErrorBody) -> Pod {
+        if let credential = request.credential {
+            let agent = try await agent(credential)
+            guard agent.pod == request.person.pod else { throw ErrorBody(.unauthenticated, "this credential belongs to another pod") }
+        }
+        let pod = try await pod(request.pod)
+        try grants.require(request.person.author, .read, on: pod.pod)
+        return pod
     }
 
     /// The screen a pod ended with.

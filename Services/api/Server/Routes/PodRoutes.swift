@@ -67,10 +67,11 @@ struct PodRoutes {
         if let status, !["executing", "waiting", "idle", "unknown"].contains(status) {
             throw ErrorBody(.badRequest, "status=\(status): use executing, waiting, idle or unknown")
         }
-        let page = try await service.registry.list(
+        var page = try await service.registry.list(
             ListPods(
                 at: try request.time("at"), status: status, lifecycle: lifecycle, runner: request.text("runner"),
                 live: try request.flag("live"), limit: try request.integer("limit", in: 1...1000), cursor: request.text("cursor")))
+        page.pods = page.pods.map { service.shown($0, to: request.person) }
         return try Answer.json(page)
     }
 
@@ -89,7 +90,7 @@ struct PodRoutes {
             let now = try await service.pod(request.pathPod)
             at = try request.time("at", start: now.started ?? now.created)
         }
-        return try Answer.json(try await service.pod(request.pathPod, at: at))
+        return try Answer.json(service.shown(try await service.pod(request.pathPod, at: at), to: request.person))
     }
 
     @Sendable private func history(_ request: APIRequest) async throws -> Response {
@@ -203,6 +204,9 @@ struct PodRoutes {
 
     @Sendable private func resume(_ request: APIRequest) async throws -> Response {
         let pod = try await service.pod(request.pathPod)
+        guard request.person.pod == nil || pod.owner == request.person.author else {
+            throw ErrorBody(.denied, "an agent resumes only pods that it started; \(pod.name) is \(pod.owner.map { "\($0)'s" } ?? "another's")")
+        }
         let key = try request.idempotencyKey
         let resumed = try await service.registry.resume(
             PodRequest(pod: pod.pod, author: request.person.author, idempotencyKey: key.map { "\(request.person.name)/\($0)" }))

@@ -61,7 +61,7 @@ struct RecordingRoutes {
         default: throw ErrorBody(.badRequest, "format=\(format): use asciicast, text or json")
         }
         // The first segment is fetched before anything is answered, so that an error has a status.
-        let recorder = service.recorder
+        let recorder = service.asking(for: request.person).recorder
         let first = try await recorder.slice(from.map { Play(pod: pod.pod, at: $0) } ?? Play(pod: pod.pod, seq: 1))
         let type = format == "asciicast" ? "application/x-asciicast" : format == "text" ? "text/plain; charset=utf-8" : "application/x-ndjson"
         return Response(

@@ -63,7 +63,7 @@ struct ScreenRoutes {
         let seq = try request.integer("seq", in: 1...Int.max)
         let pod = try await service.pod(request.pathPod)
         let at = try request.time("at", start: pod.started ?? pod.created)
-        let shown = try await shown(pod, at: at, seq: seq.map(UInt64.init))
+        let shown = try await shown(pod, at: at, seq: seq.map(UInt64.init), service.asking(for: request.person))
         var response = try render(shown, pod: pod, format: format, scrollback: scrollback)
         Self.set(&response, "Sb-Seq", String(shown.seq))
         Self.set(&response, "Sb-Time", shown.time.description)
@@ -71,7 +71,7 @@ struct ScreenRoutes {
         return response
     }
 
-    private func shown(_ pod: Pod, at: Timestamp?, seq: UInt64?) async throws(ErrorBody) -> sending Shown {
+    private func shown(_ pod: Pod, at: Timestamp?, seq: UInt64?, _ service: TerminalService) async throws(ErrorBody) -> sending Shown {
         if at == nil, seq == nil {
             do throws(ErrorBody) {
                 let attached = try await service.relay.screen(Attach(pod: pod.pod, format: .snapshot))
@@ -113,7 +113,7 @@ struct ScreenRoutes {
     @Sendable private func timeline(_ request: APIRequest) async throws -> Response {
         let pod = try await service.pod(request.pathPod)
         let start = pod.started ?? pod.created
-        var timeline = try await service.recorder.timeline(
+        var timeline = try await service.asking(for: request.person).recorder.timeline(
             GetTimeline(
                 pod: pod.pod, from: try request.time("from", start: start), to: try request.time("to", start: start),
                 buckets: try request.integer("buckets", in: 1...2000)))
@@ -132,7 +132,7 @@ struct ScreenRoutes {
         var pod: Pod?
         if let ref = request.text("pod") { pod = try await service.pod(ref) }
         let start = pod.map { $0.started ?? $0.created }
-        let page = try await service.recorder.search(
+        let page = try await service.asking(for: request.person).recorder.search(
             Search(
                 query: query, regex: try request.flag("regex"), ignoreCase: try request.flag("ignore_case"), pod: pod?.pod,
                 from: try request.time("from", start: start), to: try request.time("to", start: start),

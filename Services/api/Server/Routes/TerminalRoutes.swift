@@ -38,11 +38,14 @@ struct TerminalRoutes {
         let credentials = Access.Credentials(
             authorization: head.headers.first(name: "authorization"), cookies: head.headers["cookie"], origin: origin, host: host,
             queryToken: query["token"], mutates: true)
-        guard let person = try? access.person(credentials), let ref = Query.decoded(path[2]) else { return nil }
+        let credential = credentials.podCredential
+        // An agent's credential is checked when the socket is open: that takes a question to the registry.
+        let agent = credential.flatMap { PodCredential.pod(of: $0) }.map { Person(name: $0.text, role: .operator, pod: $0) }
+        guard let person = agent ?? (try? access.person(credentials)), let ref = Query.decoded(path[2]) else { return nil }
         let mode = query["mode"] ?? "view"
         guard mode == "raw" || mode == "view" else { return nil }
         return TerminalRequest(
-            pod: ref, mode: mode == "raw" ? .raw : .view, person: person, followsSmallest: query["size"] == "smallest",
+            pod: ref, mode: mode == "raw" ? .raw : .view, person: person, credential: credential, followsSmallest: query["size"] == "smallest",
             columns: query["columns"].flatMap { Int($0) }, rows: query["rows"].flatMap { Int($0) },
             rate: query["rate"].flatMap { Int($0) }.flatMap { (1...60).contains($0) ? $0 : nil })
     }

@@ -1,3 +1,4 @@
+internal import BindingsClient
 internal import Bus
 internal import Contract
 internal import NIOCore
@@ -42,7 +43,7 @@ final class RawSession: TerminalSession {
     func opened(_ socket: TerminalSocket) {
         self.socket = socket
         let (service, request) = (self.service, self.request)
-        onLoop(after: { () async throws(ErrorBody) in try await service.pod(request.pod) }) { session, result in
+        onLoop(after: { () async throws(ErrorBody) in try await service.pod(for: request) }) { session, result in
             switch result {
             case .success(let pod): session.begin(pod)
             case .failure(let error): session.end(error)
@@ -60,6 +61,10 @@ final class RawSession: TerminalSession {
 
     private func begin(_ pod: Pod) {
         self.pod = pod
+        if request.person.pod != nil {
+            let (grants, author) = (service.grants, request.person.author)
+            socket?.closeUnless { grants.allows(author, .read, on: pod.pod) }
+        }
         guard let socket else { return }
         guard pod.lifecycle.isLive else { return showLast(pod) }
         do throws(BusError) {
@@ -77,7 +82,8 @@ final class RawSession: TerminalSession {
     }
 
     private func end(_ error: ErrorBody) {
-        let code = error.code == .notFound ? TerminalCloseCode.noSuchPod : error.code == .denied ? TerminalCloseCode.denied : TerminalCloseCode.notReady
+        let code =
+            error.code == .notFound ? TerminalCloseCode.noSuchPod : error.code == .denied || error.code == .unauthenticated ? TerminalCloseCode.denied : TerminalCloseCode.notReady
         notify(Notice(error: error))
         socket?.close(code: code, reason: error.message)
     }
@@ -166,7 +172,7 @@ final class RawSession: TerminalSession {
     /// The relay does not hold the pod: has it ended since?
     private func checkEnd() {
         let (service, request) = (self.service, self.request)
-        onLoop(after: { () async throws(ErrorBody) in try await service.pod(request.pod) }) { session, result in
+        onLoop(after: { () async throws(ErrorBody) in try await service.pod(for: request) }) { session, result in
             if case .success(let pod) = result, !pod.lifecycle.isLive {
                 session.showLast(pod)
             } else {

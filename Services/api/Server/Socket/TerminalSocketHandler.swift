@@ -14,6 +14,8 @@ struct TerminalRequest: Sendable {
     var pod: String
     var mode: Mode
     var person: Person
+    /// The credential by which an agent says that it is `person`; checked before anything is shown.
+    var credential: String?
     /// The viewer asks that the pod be as small as its smallest viewer.
     var followsSmallest: Bool
     var columns: Int?
@@ -66,6 +68,18 @@ final class TerminalSocket {
         needsFlush = true
         if behindSince != nil { behindBytes += message.readableBytes }
         wire.write(NIOAny(message), promise: nil)
+    }
+
+    /// Looks four times a second whether what the socket shows may still be seen, and closes it when not.
+    func closeUnless(_ isAllowed: @escaping @Sendable () -> Bool) {
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(250), delay: .milliseconds(250)) { task in
+            let socket = bound.value
+            guard !socket.isClosing, socket.wire != nil else { return task.cancel() }
+            guard !isAllowed() else { return }
+            task.cancel()
+            socket.close(code: TerminalCloseCode.denied, reason: "the binding that allowed this has ended")
+        }
     }
 
     func flush() {

@@ -1,3 +1,4 @@
+internal import BindingsClient
 internal import Bus
 internal import Contract
 internal import FoundationEssentials
@@ -43,7 +44,7 @@ final class ViewSession: TerminalSession {
     func opened(_ socket: TerminalSocket) {
         self.socket = socket
         let (service, request) = (self.service, self.request)
-        onLoop(after: { () async throws(ErrorBody) in try await service.pod(request.pod) }) { session, result in
+        onLoop(after: { () async throws(ErrorBody) in try await service.pod(for: request) }) { session, result in
             switch result {
             case .success(let pod): session.begin(pod)
             case .failure(let error): session.end(error)
@@ -62,6 +63,10 @@ final class ViewSession: TerminalSession {
 
     private func begin(_ pod: Pod) {
         self.pod = pod
+        if request.person.pod != nil {
+            let (grants, author) = (service.grants, request.person.author)
+            socket?.closeUnless { grants.allows(author, .read, on: pod.pod) }
+        }
         if let status = pod.status { send(Typed(type: "status", value: status)) }
         if let columns = request.columns, let rows = request.rows { resize(columns, rows) }
         // What was asked for meanwhile comes first; else the viewer begins where the pod is.
@@ -76,7 +81,9 @@ final class ViewSession: TerminalSession {
     private func end(_ error: ErrorBody) {
         tell(error)
         socket?.close(
-            code: error.code == .notFound ? TerminalCloseCode.noSuchPod : TerminalCloseCode.notReady, reason: error.message)
+            code: error.code == .notFound
+                ? TerminalCloseCode.noSuchPod
+                : error.code == .denied || error.code == .unauthenticated ? TerminalCloseCode.denied : TerminalCloseCode.notReady, reason: error.message)
     }
 
     // MARK: - Commands

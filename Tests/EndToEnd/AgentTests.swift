@@ -1,0 +1,134 @@
+import APIClient
+import Bus
+import Contract
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite("What an agent may do to another pod", .serialized)
+struct AgentTests {
+    /// A pod that prints its credential and then echoes; and a client with that credential.
+    private func agent(_ stack: Stack, _ name: String) async throws -> (pod: PodID, api: APIClient, credential: String) {
+        let pod = try await stack.run(["sh", "-c", "echo \"$SWITCHBACK_TOKEN\"; exec cat"], name: name, columns: 120).pod
+        let screen = try await stack.waitForScreen(pod, "sbp_")
+        let credential = try #require(screen.text.split(whereSeparator: \.isWhitespace).map(String.init).first { $0.hasPrefix("sbp_") })
+        #expect(PodCredential.pod(of: credential) == pod)
+        return (pod, APIClient(address: stack.apiURL, token: credential), credential)
+    }
+
+    private func code(_ body: () async throws -> Any) async -> ErrorBody.Code? {
+        do {
+            _ = try await body()
+            return nil
+        } catch {
+            return (error as? ErrorBody)?.code
+        }
+    }
+
+    @Test("Without a binding everything is denied; with read the screen but no input; after a revoke nothing, at once, and streams close")
+    func bindings() async throws {
+        let stack = try await Stack.start()
+        let admin = APIClient(address: stack.apiURL, token: stack.token)
+        let (reviewer, api, _) = try await agent(stack, "reviewer")
+        let (builder, owner, _) = try await agent(stack, "builder")
+        _ = try await stack.type("the secret word\r", into: builder)
+        try await stack.waitForScreen(builder, "the secret word")
+
+        func everythingIsDenied(_ when: Comment) async {
+            #expect(await code { try await api.screen("builder") } == .denied, when)
+            #expect(await code { try await api.screen("builder", at: Timestamp.now().description) } == .denied, when)
+            #expect(await code { try await api.timeline("builder") } == .denied, when)
+            #expect(await code { try await api.history("builder") } == .denied, when)
+            #expect(await code { try await api.export("builder") { _ in } } == .denied, when)
+            #expect(await code { try await api.search("secret", pod: "builder") } == .denied, when)
+            #expect(await code { try await api.input("builder", .init(text: "intruder\r")) } == .denied, when)
+            #expect(await code { try await api.resize("builder", columns: 90, rows: 30) } == .denied, when)
+            #expect(await code { try await api.stop("builder") } == .denied, when)
+            #expect(await code { try await api.signal("builder", "INT") } == .denied, when)
+            // The services behind the edge refuse by themselves.
+            let asker = [(Headers.author, "pod:\(reviewer)")]
+            for (subject, body) in [
+                (Subjects.relay(builder.shard, "attach"), try! JSON.encode(Attach(pod: builder, format: .text))),
+                (Subjects.relay(builder.shard, "screen"), try! JSON.encode(Attach(pod: builder, format: .snapshot))),
+                (Subjects.recorder(builder.shard, "seek"), try! JSON.encode(Seek(pod: builder, format: .snapshot))),
+                (Subjects.recorder(builder.shard, "play"), try! JSON.encode(Play(pod: builder, seq: 1))),
+                (Subjects.recorderSearch, try! JSON.encode(Search(query: "secret", pod: builder))),
+            ] {
+                let answer = try? await stack.bus.request(subject, payload: body, headers: asker)
+                #expect(answer.flatMap { Reply.error(in: $0.payload)?.code } == .denied, "\(subject)")
+            }
+        }
+        await everythingIsDenied("without a binding")
+        // A search over all pods finds only what may be read, which is its own.
+        let hits = try await eventually(within: .seconds(20), "nothing is recorded") {
+            let all = try await admin.search("secret")
+            return all.hits.contains { $0.pod == builder } ? all : nil
+        }
+        #expect(!hits.hits.isEmpty)
+        #expect(try await api.search("secret").hits.isEmpty)
+        #expect(try await owner.search("secret").hits.contains { $0.pod == builder })
+        // Its own terminal is its own.
+        #expect(try await api.screen("reviewer").seq > 0)
+
+        let asked = try await api.requestBinding(from: nil, to: "builder", scopes: [.read])
+        #expect(asked.from == reviewer && asked.state == .pending)
+        #expect(await code { try await api.answerBinding(asked.id, .accept) } == .denied)
+        await everythingIsDenied("while it is pending")
+        _ = try await owner.answerBinding(asked.id, .accept)
+        try await eventually(within: .seconds(5), "the grant did not arrive") { (try? await api.screen("builder"))?.seq }
+        #expect(String(decoding: try await api.screen("builder").body, as: UTF8.self).contains("the secret word"))
+        #expect(try await api.search("secret").hits.contains { $0.pod == builder })
+        #expect(await code { try await api.input("builder", .init(text: "intruder\r")) } == .denied)
+        // The other direction is another binding.
+        #expect(await code { try await owner.screen("reviewer") } == .denied)
+
+        let closed = Mutex<Int?>(nil)
+        let shown = Mutex(0)
+        let connection = try await api.terminal("builder", mode: .raw) { message in
+            switch message {
+            case .closed(let code, _): closed.withLock { $0 = code }
+            default: shown.withLock { $0 += 1 }
+            }
+        }
+        try await eventually(within: .seconds(5), "nothing was shown") { shown.withLock { $0 } > 0 ? true : nil }
+        let began = ContinuousClock.now
+        _ = try await owner.answerBinding(asked.id, .revoke)
+        try await eventually(within: .seconds(5), "the stream stayed open") { closed.withLock { $0 } == 4403 ? true : nil }
+        #expect(ContinuousClock.now - began < .seconds(1))
+        await everythingIsDenied("after the revoke")
+        #expect(try await !stack.live(builder).text.contains("intruder"))
+        withExtendedLifetime(connection) {}
+    }
+
+    @Test("With write another pod types through the gate, in its own name; what is for people is refused; with its end its credential is dead")
+    func writes() async throws {
+        let stack = try await Stack.start()
+        let (reviewer, api, _) = try await agent(stack, "reviewer")
+        let (builder, owner, credential) = try await agent(stack, "builder")
+        let asked = try await api.requestBinding(from: nil, to: "builder", scopes: [.read, .write])
+        _ = try await owner.answerBinding(asked.id, .accept)
+        try await eventually(within: .seconds(5), "the grant did not arrive") {
+            (try? await api.input("builder", .init(text: "run the tests again", submit: true)))?.seq
+        }
+        try await stack.waitForScreen(builder, "run the tests again")
+        let inputs = try await eventually(within: .seconds(10), "the record lacks the input") {
+            let inputs = try await stack.recorded(builder).filter { $0.kind == .in }
+            return inputs.isEmpty ? nil : inputs
+        }
+        #expect(inputs.allSatisfy { $0.author == Author(kind: .pod, id: reviewer.text) })
+
+        #expect(await code { try await api.setBindingPolicy(.sameOwnerAuto) } == .denied)
+        #expect(await code { try await api.attention() } == .denied)
+        #expect(await code { try await api.events(after: nil) { _ in false } } == .denied)
+        #expect(await code { try await api.requestBinding(from: "builder", to: "reviewer", scopes: [.read]) } == .denied)
+
+        #expect(try await owner.pods(live: true).pods.count == 2)
+        let forged = APIClient(address: stack.apiURL, token: String(credential.dropLast()) + (credential.last == "0" ? "1" : "0"))
+        #expect(await code { try await forged.pods() } == .unauthenticated)
+        _ = try await stack.ask(Subjects.podsStop, PodRequest(pod: builder, author: Stack.person, graceMs: 100), as: Pod.self)
+        try await eventually(within: .seconds(10), "the credential outlived its pod") {
+            await code { try await owner.pods() } == .unauthenticated ? true : nil
+        }
+    }
+}
