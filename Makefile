@@ -16,6 +16,7 @@ help:
 	@echo "make screenshots   paint every screen of the web app, light and dark, into docs/screenshots"
 	@echo "make up        build and start the local stack; make down stops it; data stay"
 	@echo "make build     build all programs; make release packs them; make install puts them below $(PREFIX)"
+	@echo "make test-compose   run compose.yaml for real and do to it what happens to servers (needs a Docker engine)"
 	@echo "make lint      check the format of the source; make clean removes what was built"
 
 .PHONY: setup
@@ -52,6 +53,11 @@ down:
 	@if [ -x $(BIN)/switchback ]; then $(BIN)/switchback down; \
 	elif [ -x .build/debug/switchback ]; then .build/debug/switchback down; \
 	else echo "Nothing is built here, so nothing was started from here."; fi
+
+.PHONY: test-compose
+test-compose:
+	@scripts/test-compose
+	@scripts/test-compose cluster
 
 .PHONY: release
 release: setup
