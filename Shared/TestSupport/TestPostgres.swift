@@ -155,11 +155,12 @@ public final class TestPostgres: Sendable {
             exec 3<&0
             "$@" </dev/null >>"$0/log" 2>&1 3<&- &
             server=$!
-            { read line <&3; kill -QUIT $server; sleep 0.2; rm -rf "$0"; } 2>/dev/null &
+            { read line <&3; : >"$0/over"; kill -QUIT $server; } 2>/dev/null &
             reader=$!
             wait $server
             status=$?
             kill $reader 2>/dev/null
+            [ -e "$0/over" ] && rm -rf "$0"
             exit $status
             """
         let process = Process()
