@@ -151,8 +151,10 @@ function bent(a, b, shift, size, down) {
     c1 = { x: from.x + out, y: from.y }; c2 = { x: to.x + out, y: to.y };
   }
   const half = (to.x - from.x) / 2;
-  c1 ??= { x: from.x + half, y: from.y };
-  c2 ??= { x: to.x - half, y: to.y };
+  // Over more than one layer it goes around what stands between.
+  const bow = Math.abs(to.x - from.x) > width * 1.6 ? (Math.min(a.y, b.y) > height ? -1 : 1) * (height + 14) : 0;
+  c1 ??= { x: from.x + half, y: from.y + bow };
+  c2 ??= { x: to.x - half, y: to.y + bow };
   const way = Math.sign(to.x - c2.x) || 1;
   // Labels stand nearer to where the edge begins: in the middle, edges cross.
   const t = 0.36, at = (p, q, r, s) => (1 - t) ** 3 * p + 3 * (1 - t) ** 2 * t * q + 3 * (1 - t) * t * t * r + t ** 3 * s;
