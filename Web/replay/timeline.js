@@ -259,12 +259,17 @@ export class Timeline {
   }
 }
 
-/** A small picture of a screen, `width` CSS pixels wide. */
-export function paintPicture(canvas, screen, width) {
+/** A small picture of a screen, at most so many CSS pixels wide and high: whole pixels a cell, so that it stays sharp. */
+export function paintPicture(canvas, screen, width, height = Infinity) {
   const ratio = devicePixelRatio || 1, probe = cellMetrics(20, 1);
-  const size = Math.max(2, Math.floor(width / (screen.columns * probe.advance) * 20 * ratio * 4) / 4 / ratio);
+  const fits = metrics => metrics.width * screen.columns <= width * ratio + 1 && metrics.height * screen.rows <= height * ratio + 1;
+  let size = Math.min(width / (screen.columns * probe.advance), height / (screen.rows * probe.height)) * 20 * 1.12;
+  size = Math.max(2, Math.floor(size * ratio * 4) / 4 / ratio);
+  while (size > 2 && !fits(cellMetrics(size, ratio))) size -= 0.25 / ratio;
   canvas.painter ??= new Painter(canvas);
   canvas.painter.fit(screen, cellMetrics(size, ratio));
+  canvas.style.width = canvas.width / ratio + "px";
+  canvas.style.height = canvas.height / ratio + "px";
   canvas.painter.paint(screen, { cursor: "looking" });
 }
 

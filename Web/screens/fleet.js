@@ -230,7 +230,7 @@ class Tile {
   }
 
   draw() {
-    if (this.screen?.rows && this.isSeen) paintPicture(this.canvas, this.screen, Math.max(120, this.element.clientWidth - 2));
+    if (this.screen?.rows && this.isSeen) paintPicture(this.canvas, this.screen, Math.max(120, this.element.clientWidth - 2), Math.max(80, this.canvas.parentElement.clientHeight));
   }
 
   close() {

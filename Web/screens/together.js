@@ -289,8 +289,7 @@ class Pane {
 
   draw() {
     if (!this.screen?.rows || !this.frame.clientWidth) return;
-    const { clientWidth: w, clientHeight: tall } = this.frame, screen = this.screen;
-    // Cells are about twice as high as wide.
-    paintPicture(this.canvas, screen, Math.min(w, tall * screen.columns * 0.5 / screen.rows));
+    const { clientWidth: w, clientHeight: tall } = this.frame, { screen } = this;
+    paintPicture(this.canvas, screen, w - 16, tall - 16);
   }
 }

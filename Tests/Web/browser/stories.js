@@ -72,8 +72,10 @@ export function stories(stage) {
     await page.key("Enter");
     await page.until(`${terminal}.text().includes('round-42-trip')`, "the answer");
     ok(!(await text(page)).includes("xecho"), "a key typed before Enter went to the pod");
-    await page.type("cat -v");
+    // Keys that come before the shell has let go of the terminal would be read apart.
+    await page.type("echo rea''dy; cat -v");
     await page.key("Enter");
+    await page.until(`${terminal}.text().includes('ready')`, "cat");
     await page.key("ArrowUp");
     await page.key("c", { alt: true });
     await page.key("Enter");
