@@ -113,13 +113,16 @@ class Card {
       const at = what => () => ask(`/v1/bindings/${encodeURIComponent(item.subject)}/${what}`, { method: "POST", body: {} });
       return [button("Accept", at("accept"), true), button("Reject", at("reject")), open];
     }
-    if (item.kind === "approval" && store.offers("/v1/pods/{pod}/approve")) {
-      const approve = body => () => ask(`/v1/pods/${item.pod}/approve`, { method: "POST", body: { fingerprint: item.status?.fingerprint, ...body } });
-      const options = item.status?.options ?? [];
-      if (options.length) return [...options.map((option, index) => button(option, approve({ option: index + 1 }), index === 0)), open];
-      return [button("Approve", approve({}), true), button("Reject", approve({ reject: true })), open];
+    const fingerprint = item.status?.fingerprint;
+    if (item.pod && fingerprint && ["approval", "question"].includes(item.kind) && store.offers("/v1/pods/{pod}/approve")) {
+      // The answer is bound to the dialog that is shown here: if another is open by then, nothing is pressed.
+      const approve = body => () => ask(`/v1/pods/${item.pod}/approve`, { method: "POST", body: { fingerprint, ...body } });
+      const options = (item.status.options ?? []).slice(0, 9);
+      const reject = !options.some(option => /^no\b/i.test(option)) && button(item.kind === "approval" ? "Reject" : "Dismiss", approve({ reject: true }));
+      if (options.length) return [...options.map((option, index) => button(option, approve({ option: index + 1 }), index === 0)), reject, open];
+      return [button("Approve", approve({}), true), reject, open];
     }
-    if (item.kind === "question" && item.pod) {
+    if (item.kind === "question" && item.pod && item.status?.reason !== "password") {
       const input = h("input", { type: "text", "aria-label": `Answer to ${store.name(item.pod)}`, placeholder: "Answer", disabled: !store.mayWrite });
       const form = h("form", { class: "answer", onsubmit: event => { event.preventDefault(); if (input.value) this.act(() => ask(`/v1/pods/${item.pod}/input`, { method: "POST", body: { text: input.value, submit: true } })); } }, input, h("button", { type: "submit", class: "primary", disabled: !store.mayWrite }, "Answer"));
       return [form, open];

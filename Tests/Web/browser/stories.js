@@ -275,6 +275,21 @@ export function stories(stage) {
     equal((await stage.stack.ask(`/v1/bindings/${binding.id}`)).state, "active");
   });
 
+  story("an agent's question for leave is answered in place, and the agent goes on", async page => {
+    await offered("/v1/pods/{pod}/approve");
+    const scene = new URL("../support/scene.js", import.meta.url).pathname;
+    const pod = await stage.stack.run("asker", [process.execPath, scene, "builder", "0.1"], ["--agent", "claude"]);
+    const status = await stage.stack.until(async () => { const { status } = await stage.stack.ask(`/v1/pods/${pod}`); return status?.status === "waiting" && status; }, "a status", 15_000).catch(() => { throw new Skip("no detector says what pods do"); });
+    equal(status.reason, "approval");
+    await page.until("[...document.querySelectorAll('.tile.is-waiting')].some(tile => tile.textContent.includes('asker'))", "the fleet to say that it waits");
+    await go(page, "/attention");
+    await page.until("[...document.querySelectorAll('.attention-card')].some(card => card.textContent.includes('asker'))", "the question");
+    await page.value("[...document.querySelectorAll('.attention-card')].find(card => card.textContent.includes('asker')).querySelector('.actions button').click()");
+    await page.until("![...document.querySelectorAll('.attention-card')].some(card => card.textContent.includes('asker'))", "the question to go");
+    await stage.stack.until(async () => (await stage.stack.screenAt(pod)).includes("v2.4.0 is built and pushed"), "the agent to go on");
+    await stage.stack.command("stop", pod);
+  });
+
   story("the topology shows a new binding without a reload, nodes stay where they are, and the past has it not", async page => {
     await offered("/v1/topology");
     await go(page, "/topology");

@@ -3,6 +3,8 @@
 const [, , name, tempo = "1"] = process.argv;
 const out = text => process.stdout.write(text);
 const sleep = seconds => new Promise(resolve => setTimeout(resolve, seconds * 1000 * Number(tempo)));
+/** What somebody presses next. */
+const pressed = () => new Promise(resolve => { process.stdin.setRawMode?.(true); process.stdin.resume(); process.stdin.once("data", data => resolve(data.toString())); });
 const forever = () => new Promise(() => setInterval(() => {}, 1 << 30));
 const dim = text => `\x1b[2m${text}\x1b[22m`, bold = text => `\x1b[1m${text}\x1b[22m`, colour = (n, text) => `\x1b[38;5;${n}m${text}\x1b[39m`;
 const title = text => out(`\x1b]0;${text}\x07`);
@@ -40,6 +42,14 @@ const scenes = {
     await spin("Reading", 2);
     said("The build is done and 412 tests passed. Pushing the tag now.");
     ask("git push origin v2.4.0\n" + dim("Push the release tag"), "Bash command", ["Yes", "Yes, and don't ask again for git push commands", "No, and tell Claude what to do differently (esc)"]);
+    const key = await pressed();
+    out("\x1b[9A\x1b[G\x1b[J");
+    if (key.startsWith("\x1b") || key.startsWith("3")) out(`${dim("  ⎿")}  Interrupted · What should Claude do instead?\r\n\r\n`);
+    else tool("Bash(git push origin v2.4.0)", "To harbour.example:harbour.git", colour(114, " * [new tag]") + "  v2.4.0 -> v2.4.0");
+    await spin("Wrapping up", 2);
+    said("Done: v2.4.0 is built and pushed.");
+    title("✳ Claude Code");
+    composer();
     await forever();
   },
   async reviewer() {
