@@ -15,7 +15,8 @@ try {
   const run = (name, agent = null, options = []) => stack.run(name, [process.execPath, scene, name], [...(agent ? ["--agent", agent] : []), ...options]);
   const pods = {};
   const first = await stack.ask("/openapi.json"), offers = path => first.paths[path] != null;
-  for (const [name, agent] of [["deploy"], ["monitor"], ["tests"], ["planner", "claude"], ["reviewer", "claude"], ["migrator", "claude"], ["builder", "claude"]]) pods[name] = await run(name, agent);
+  const waits = { planner: "builder", reviewer: "builder", builder: "migrator" };
+  for (const [name, agent] of [["deploy"], ["monitor"], ["tests"], ["planner", "claude"], ["reviewer", "claude"], ["migrator", "claude"], ["builder", "claude"]]) pods[name] = await run(name, agent, waits[name] ? ["--env", `SCENE_WAITS=${waits[name]}`] : []);
   pods.shell = await stack.run("shell", ["bash", "--norc", "--noprofile"], ["--env", "PS1=$ "]);
   await sleep(2000);
   await stack.command("send", "shell", "git log --oneline | head -3", "--submit");
@@ -25,14 +26,11 @@ try {
   // Who waits on whom, if this server knows.
   if (offers("/v1/bindings")) {
     const bind = (from, to, scopes) => stack.ask("/v1/bindings", { method: "POST", body: { from: pods[from], to: pods[to], scopes } });
-    const accepted = await bind("planner", "builder", ["terminal:read"]);
-    await stack.ask(`/v1/bindings/${accepted.id}/accept`, { method: "POST", body: {} }).catch(() => {});
-    await bind("reviewer", "builder", ["terminal:read", "terminal:write"]);
-    const read = await bind("planner", "reviewer", ["terminal:read"]);
-    await stack.ask(`/v1/bindings/${read.id}/accept`, { method: "POST", body: {} }).catch(() => {});
+    const accept = (binding, scopes) => stack.ask(`/v1/bindings/${binding.id}/accept`, { method: "POST", body: { scopes } });
+    await accept(await bind("planner", "builder", ["terminal:read"]), ["terminal:read"]);
+    await accept(await bind("builder", "migrator", ["terminal:read"]), ["terminal:read"]);
+    await accept(await bind("reviewer", "builder", ["terminal:read", "terminal:write"]), ["terminal:read"]);
   }
-  if (offers("/v1/waits")) await seedWaits(stack, pods);
-  if (offers("/v1/channels")) await seedChannels(stack, pods);
   await sleep(14_000);
   browser = await Browser.start();
   const at = new Date(Date.now() - 9000).toISOString();
@@ -104,12 +102,3 @@ try {
   await browser?.close();
   await stack.stop();
 }
-
-async function seedWaits(stack, pods) {
-  // Pods wait for one another; whoever asks over HTTP as a person may say for whom.
-  for (const [waiter, target] of [["planner", "builder"], ["reviewer", "builder"], ["builder", "migrator"]]) {
-    await stack.ask("/v1/waits", { method: "POST", body: { waiter: pods[waiter], pods: [pods[target]], until: "idle", timeout_ms: 3_600_000 } }).catch(error => console.error(error.message));
-  }
-}
-
-async function seedChannels() {}

@@ -119,4 +119,16 @@ const scenes = {
   },
 };
 
+/** With SCENE_WAITS=pod this pod waits for another until that is idle, as an agent would: with its own credential. */
+async function waitForOther() {
+  const { SCENE_WAITS: other, SWITCHBACK_URL: address, SWITCHBACK_TOKEN: token } = process.env;
+  if (!other || !address || !token) return;
+  for (let attempt = 0; attempt < 40; attempt++) {
+    const response = await fetch(`${address}/v1/waits`, { method: "POST", headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" }, body: JSON.stringify({ pods: [other], until: "idle", timeout_ms: 3_600_000 }) }).catch(() => null);
+    if (response?.ok) return;
+    await new Promise(resolve => setTimeout(resolve, 500));
+  }
+}
+
+waitForOther();
 await (scenes[name] ?? (() => { console.error(`scenes: ${Object.keys(scenes).join(", ")}`); process.exit(2); }))();
