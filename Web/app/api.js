@@ -43,7 +43,7 @@ export async function ask(path, { method = "GET", body, query, signal, raw = fal
  * Read by hand and not by `EventSource`, which hears only names that it was told beforehand.
  */
 export function followEvents(handlers) {
-  let last = null, boot = null, retry = null, attempts = 0, abort = null, closed = false;
+  let last = null, boot = null, retry = null, attempts = 0, abort = null, closed = false, paused = false;
   const open = async () => {
     abort = new AbortController();
     try {
@@ -57,7 +57,7 @@ export function followEvents(handlers) {
         parser.take(decoder.decode(value, { stream: true }));
       }
     } catch { /* Tried again below. */ }
-    if (closed) return;
+    if (closed || paused) return;
     handlers.state?.("offline");
     retry = setTimeout(open, Math.min(8000, 250 * 2 ** Math.min(attempts++, 5)) * (0.75 + Math.random() / 2));
   };
@@ -77,7 +77,13 @@ export function followEvents(handlers) {
     handlers.event?.(parsed);
   };
   open();
-  return { close() { closed = true; clearTimeout(retry); abort?.abort(); } };
+  return {
+    close() { closed = true; clearTimeout(retry); abort?.abort(); },
+    /** Lets go of the connection: browsers have six for a server, and share them among their tabs. */
+    pause() { paused = true; clearTimeout(retry); abort?.abort(); },
+    /** Goes on behind the last event. */
+    resume() { if (paused && !closed) { paused = false; open(); } },
+  };
 }
 
 /** Takes an event stream apart (https://html.spec.whatwg.org/multipage/server-sent-events.html). */

@@ -36,8 +36,22 @@ class Store extends EventTarget {
     clearInterval(this.timer);
     // Statuses travel beside the event stream; and a look now and then rights whatever was missed.
     this.timer = setInterval(() => { if (!document.hidden) this.load(); }, 4000);
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.load(); });
+    if (!this.watchesPage) this.watchPage();
     await this.load();
+  }
+
+  /** A page that nobody sees holds no connection. */
+  watchPage() {
+    this.watchesPage = true;
+    let leaving = null;
+    const away = () => this.events?.pause(), back = () => { clearTimeout(leaving); this.events?.resume(); if (this.person) this.load(); };
+    document.addEventListener("visibilitychange", () => {
+      clearTimeout(leaving);
+      if (document.hidden) leaving = setTimeout(away, 20_000); else back();
+    });
+    // A page kept for the back button would keep its connection as well.
+    addEventListener("pagehide", away);
+    addEventListener("pageshow", event => { if (event.persisted) back(); });
   }
 
   stop() {

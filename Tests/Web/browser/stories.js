@@ -312,6 +312,16 @@ export function stories(stage) {
     await page.until("!document.querySelector('.graph-lines .edge.binding.pending')", "its end");
   });
 
+  story("pages left behind hold no connection: ten addresses one after another all answer", async page => {
+    for (let i = 0; i < 10; i++) {
+      await go(page, i % 2 ? "/search" : "/");
+      await page.until(i % 2 ? "document.querySelector('.search')" : "document.querySelector('.fleet')", `page ${i + 1}`);
+    }
+    await page.value("history.back()");
+    await page.until("document.querySelector('.fleet')", "the page before");
+    await page.until("document.querySelectorAll('.tile').length > 0", "its pods");
+  });
+
   story("the palette reaches a pod by a few letters", async page => {
     await page.key("k", { ctrl: true });
     await page.until("document.querySelector('dialog.palette input') === document.activeElement");
