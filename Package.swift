@@ -193,7 +193,10 @@ let package = Package(
         + service(
             "Relay", folder: "relay",
             client: ["Bus", "Contract"],
-            server: ["BindingsClient", "Bus", "Compression", "Contract", "ServiceKit", "Sharding", "Terminal", "ViewProtocol", logging, metrics])
+            server: [
+                "Agents", "BindingsClient", "Bus", "Compression", "Contract", "Detection", "ServiceKit", "Sharding", "Terminal", "ViewProtocol", logging,
+                metrics,
+            ])
         + service(
             "Runner", folder: "runner",
             client: ["Bus", "Contract"],

@@ -11,7 +11,9 @@ enum Main {
             let bus = try await context.connect()
             try await context.ensureStreams(bus)
             let grants = try BindingGrants(bus: bus, logger: context.logger)
-            let relay = RelayService(bus: bus, logger: context.logger, grants: grants)
+            let relay = RelayService(
+                bus: bus, logger: context.logger, grants: grants,
+                dialogs: .detection(folders: DialogReader.folders(environment: context.configuration.environment)))
             try await relay.join(instance: context.configuration.instance)
             let micro = try Microservice(
                 bus, name: "relay", id: context.configuration.instance, version: ServiceProgram.version,

@@ -40,11 +40,14 @@ public struct Write: Sendable, Codable {
     public var submit: Bool?
     /// The payload is text: it is pasted (bracketed where asked for), not typed.
     public var paste: Bool?
+    /// With `submit`: a half-typed line is cut before and put back after, instead of `draft_present`.
+    public var keepDraft: Bool?
 
     public init(
         pod: PodID, author: Author, role: Role?, viewer: String? = nil, via: String? = nil, ifSeq: UInt64? = nil, ifStatus: String? = nil,
-        submit: Bool? = nil, paste: Bool? = nil
+        submit: Bool? = nil, paste: Bool? = nil, keepDraft: Bool? = nil
     ) {
+        self.keepDraft = keepDraft
         self.pod = pod
         self.author = author
         self.role = role
@@ -54,6 +57,28 @@ public struct Write: Sendable, Codable {
         self.ifStatus = ifStatus
         self.submit = submit
         self.paste = paste
+    }
+}
+
+/// `relay.<shard>.approve` → ``Applied``: answers the dialog that was seen, and no other.
+public struct Approve: Sendable, Codable {
+    public var pod: PodID
+    public var author: Author
+    /// A person's right; a pod needs a binding with `terminal:approve`.
+    public var role: Role?
+    /// Of the dialog that is answered, as its status said it.
+    public var fingerprint: String
+    /// The answer by its number among the dialog's options, from 1; where missing the first, or with `reject` the one that says no.
+    public var option: Int?
+    public var reject: Bool?
+
+    public init(pod: PodID, author: Author, role: Role?, fingerprint: String, option: Int? = nil, reject: Bool? = nil) {
+        self.pod = pod
+        self.author = author
+        self.role = role
+        self.fingerprint = fingerprint
+        self.option = option
+        self.reject = reject
     }
 }
 

@@ -120,11 +120,14 @@ public struct Applied: Sendable, Codable, Equatable {
     public var seq: UInt64?
     /// Why not, for a person: who writes, which right is missing.
     public var message: String?
+    /// Of a prompt or an approval: whether something was seen to come of it.
+    public var tookEffect: Bool?
 
-    public init(result: Result, seq: UInt64? = nil, message: String? = nil) {
+    public init(result: Result, seq: UInt64? = nil, message: String? = nil, tookEffect: Bool? = nil) {
         self.result = result
         self.seq = seq
         self.message = message
+        self.tookEffect = tookEffect
     }
 }
 

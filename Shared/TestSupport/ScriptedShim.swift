@@ -24,6 +24,14 @@ public final class ScriptedShim: Sendable {
         var subscriptions: [BusSubscription] = []
         var keepsFrames = true
         var keyframes = 0
+
+        mutating func next(_ pod: PodID, _ kind: FrameKind, _ bytes: [UInt8], author: Author?, via: String?) -> Frame {
+            seq += 1
+            if kind == .out { outSeq = seq }
+            let frame = Frame(pod: pod, seq: seq, time: .now(), kind: kind, bytes: bytes, author: author, via: via)
+            if keepsFrames { frames.append(frame) }
+            return frame
+        }
     }
 
     public let pod: PodID
@@ -87,12 +95,9 @@ public final class ScriptedShim: Sendable {
         _ kind: FrameKind, _ bytes: [UInt8], publish: Bool, author: Author? = nil, via: String? = nil, _ apply: (Terminal) -> Void
     ) throws -> UInt64 {
         try state.withLock { state in
-            state.seq += 1
-            if kind == .out { state.outSeq = state.seq }
-            let frame = Frame(pod: pod, seq: state.seq, time: .now(), kind: kind, bytes: bytes, author: author, via: via)
             apply(state.terminal)
             _ = state.terminal.takeReplies()
-            if state.keepsFrames { state.frames.append(frame) }
+            let frame = state.next(pod, kind, bytes, author: author, via: via)
             if publish { try bus.publish(frame.subject, payload: frame.bytes, headers: frame.headers) }
             return frame.seq
         }
@@ -133,15 +138,18 @@ public final class ScriptedShim: Sendable {
                     headers: [(Headers.meta, String(decoding: try JSON.encode(meta), as: UTF8.self))])
             }
         case "write":
-            if let seen = message.integerHeader(Headers.ifSeq), state.withLock({ $0.outSeq > UInt64(seen) }) {
-                return BusReply(Reply.encode(Applied(result: .screenChanged, seq: state.withLock { $0.outSeq }, message: "changed")))
-            }
             let author = message.header(Headers.author) ?? ""
-            state.withLock {
-                $0.typed.append(Typed(bytes: message.payload, author: author, via: message.header(Headers.via) ?? ""))
+            let via = message.header(Headers.via)
+            let seen = message.integerHeader(Headers.ifSeq).flatMap { UInt64(exactly: $0) }
+            // Judged and written in one step, as a shim does in one turn of its loop.
+            let applied = try state.withLock { state in
+                if let seen, state.outSeq > seen { return Applied(result: .screenChanged, seq: state.outSeq, message: "changed") }
+                state.typed.append(Typed(bytes: message.payload, author: author, via: via ?? ""))
+                let frame = state.next(pod, .in, message.payload, author: Author(author), via: via)
+                try bus.publish(frame.subject, payload: frame.bytes, headers: frame.headers)
+                return Applied(result: .applied, seq: frame.seq)
             }
-            let seq = try append(.in, message.payload, publish: true, author: Author(author), via: message.header(Headers.via)) { _ in }
-            return BusReply(Reply.encode(Applied(result: .applied, seq: seq)))
+            return BusReply(Reply.encode(applied))
         case "resize":
             let resize = try JSON.decode(Resize.self, from: message.payload)
             let seq = try control(.resize(columns: resize.columns, rows: resize.rows, author: resize.author))

@@ -22,7 +22,12 @@ struct RelayStage {
         server = try await NATSServer.start()
         let relayBus = try await server.connect(name: "relay")
         try await JetStream(relayBus).ensureStreams()
-        relay = RelayService(bus: relayBus, logger: Logger(label: "relay") { _ in SwiftLogNoOpLogHandler() })
+        // The detector's rules are tested elsewhere; here a dialog is what says so.
+        let dialogs = DialogReader { screen, _, _, _, seq in
+            guard String(decoding: screen, as: UTF8.self).contains("Allow this") else { return nil }
+            return PodStatus(status: "waiting", reason: "approval", since: .now(), seq: seq)
+        }
+        relay = RelayService(bus: relayBus, logger: Logger(label: "relay") { _ in SwiftLogNoOpLogHandler() }, dialogs: dialogs)
         try await relay.join(instance: "one")
         bus = try await server.connect(name: "test")
         client = RelayClient(bus: bus)

@@ -34,6 +34,15 @@ struct Send: AsyncParsableCommand {
     @Flag(help: "Type although somebody else writes.")
     var take = false
 
+    @Flag(help: "With --submit: keep a half-typed line; it is cut before and put back after.")
+    var keepDraft = false
+
+    @Flag(help: "Wait until the pod is idle, for at most --timeout.")
+    var whenIdle = false
+
+    @Option(help: ArgumentHelp("With --when-idle: how long; 10m where missing.", valueName: "time"))
+    var timeout: String?
+
     func run() async throws {
         let keys = try key.map { try KeyNames.bytes($0) } ?? []
         let typed = text == "-" ? String(decoding: readAll(), as: UTF8.self) : text ?? ""
@@ -45,8 +54,17 @@ struct Send: AsyncParsableCommand {
         let pod = try await backend.api.pod(target.pod)
         let input = APIClient.Input(
             text: keys.isEmpty ? typed : nil, bytes: keys.isEmpty ? nil : Array(typed.utf8) + keys, submit: submit ? true : nil,
-            paste: paste ? true : nil, ifSeq: ifSeq, take: take ? true : nil)
-        let applied = try await backend.api.input(pod.pod.text, input, idempotencyKey: UUID().uuidString)
+            paste: paste ? true : nil, ifSeq: ifSeq, take: take ? true : nil, keepDraft: keepDraft ? true : nil)
+        let applied: Applied
+        if whenIdle {
+            guard let limit = parseDuration(timeout ?? "10m") else {
+                throw Failure(.usage, "bad_time", "\"\(timeout ?? "")\" is not a length of time; give 30s, 10m.")
+            }
+            applied = try await backend.api.inputWhenIdle(pod.pod.text, input, within: limit, idempotencyKey: UUID().uuidString)
+        } else {
+            applied = try await backend.api.input(pod.pod.text, input, idempotencyKey: UUID().uuidString)
+        }
+        if !output.json, applied.tookEffect == false, let message = applied.message { Out.complain(message) }
         if output.json { Out.printJSON(applied) }
     }
 

@@ -107,3 +107,43 @@ extension APIClient {
         return page.items
     }
 }
+
+// MARK: - Through the gate
+
+extension APIClient {
+    /// Answers the dialog with this fingerprint; a refusal throws, its code is the result.
+    public func approve(_ ref: String, fingerprint: String, option: Int? = nil, reject: Bool? = nil) async throws(ErrorBody) -> Applied {
+        struct Approval: Encodable {
+            var fingerprint: String
+            var option: Int?
+            var reject: Bool?
+        }
+        return try await post(path(ref, "approve"), Approval(fingerprint: fingerprint, option: option, reject: reject))
+    }
+
+    /// Types once the pod is idle: a wait, then the input, again and again while something is in the way.
+    /// - Throws: `timed_out`, `gone`, `denied`, `would_deadlock`.
+    public func inputWhenIdle(_ ref: String, _ input: Input, within limit: Duration, idempotencyKey: String? = nil) async throws(ErrorBody) -> Applied {
+        let deadline = ContinuousClock.now + limit
+        var tries = 0
+        while true {
+            let left = deadline - .now
+            guard left > .zero else { throw ErrorBody(.timedOut, "\(ref) was not idle within \(limit)") }
+            var wait = try await createWait(.init(pods: [ref], until: .idle, timeoutMs: max(1, left.microseconds / 1000)))
+            while wait.isOpen { wait = try await self.wait(wait.id, hold: 50) }
+            switch wait.outcome {
+            case .matched: break
+            case .gone: throw ErrorBody(.gone, "\(ref) has ended")
+            default: throw ErrorBody(.timedOut, "\(ref) was not idle within \(limit)")
+            }
+            do throws(ErrorBody) {
+                tries += 1
+                // A refused try is answered anew, not from memory.
+                return try await self.input(ref, input, idempotencyKey: idempotencyKey.map { "\($0)-\(tries)" })
+            } catch {
+                guard ["busy", "approval_open", "screen_changed", "draft_present"].contains(error.code.rawValue) else { throw error }
+                do { try await Task.sleep(for: .milliseconds(250)) } catch { throw ErrorBody(.timedOut, "interrupted") }
+            }
+        }
+    }
+}

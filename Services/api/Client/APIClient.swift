@@ -74,11 +74,14 @@ public struct APIClient: Sendable {
         public var ifStatus: String?
         /// Although somebody else writes.
         public var take: Bool?
+        /// With `submit`: a half-typed line is cut before and put back after.
+        public var keepDraft: Bool?
 
         public init(
             text: String? = nil, bytes: [UInt8]? = nil, submit: Bool? = nil, paste: Bool? = nil, ifSeq: UInt64? = nil,
-            ifStatus: String? = nil, take: Bool? = nil
+            ifStatus: String? = nil, take: Bool? = nil, keepDraft: Bool? = nil
         ) {
+            self.keepDraft = keepDraft
             self.text = text
             bytesB64 = bytes.map { Data($0).base64EncodedString() }
             self.submit = submit

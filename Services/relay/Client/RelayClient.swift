@@ -78,6 +78,11 @@ public final class RelayClient: Sendable {
         }
     }
 
+    /// Answers the dialog with this fingerprint, if it is the one that is open. A refusal is a result.
+    public func approve(_ request: Approve) async throws(ErrorBody) -> Applied {
+        try Self.applied(try await ask(request.pod, "approve", try Self.encode(request), timeout: .seconds(10)))
+    }
+
     public func resize(_ request: Resize) async throws(ErrorBody) -> Applied {
         try Self.applied(try await ask(request.pod, "resize", try Self.encode(request)))
     }

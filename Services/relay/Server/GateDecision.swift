@@ -15,6 +15,8 @@ enum GateDecision: Equatable {
             case type
             /// A prompt: text with Enter, which must never answer a dialog.
             case submit
+            /// The answer to the dialog with this fingerprint.
+            case approve(String)
             case resize
             case takeOver
         }
@@ -26,6 +28,8 @@ enum GateDecision: Equatable {
         var isGranted = false
         var viewer: String?
         var ifStatus: String?
+        /// A half-typed line is kept rather than in the way.
+        var keepsDraft = false
     }
 
     /// What the relay knows of the pod.
@@ -50,7 +54,7 @@ enum GateDecision: Equatable {
             guard let viewer = operation.viewer else { return .refuse(.denied, "only a viewer can take over") }
             _ = lease.take(viewer: viewer, author: operation.author, now: now)
             return .pass
-        case .type, .submit:
+        case .type, .submit, .approve:
             switch lease.type(viewer: operation.viewer, author: operation.author, now: now) {
             case .granted: return .pass
             case .refused(let holder):
@@ -74,9 +78,33 @@ enum GateDecision: Equatable {
         }
     }
 
+    /// What a person has to answer: text that ends in Enter would choose something in it.
+    private static let dialogs: Set<String> = ["approval", "plan", "trust", "question", "login", "password"]
+
+    /// Whether a status shows a dialog.
+    static func isDialog(_ status: PodStatus) -> Bool { status.status == "waiting" && status.reason.map { dialogs.contains($0) } ?? false }
+
     private static func statusRefusal(_ operation: Operation, _ scene: Scene) -> GateDecision? {
-        if operation.kind == .submit, let status = scene.status, status.status == "waiting", status.reason == "approval" {
-            return .refuse(.approvalOpen, "an approval dialog is open; a prompt never answers it. Approve or reject it first")
+        if case .approve(let fingerprint) = operation.kind {
+            guard let status = scene.status, isDialog(status) else { return .refuse(.screenChanged, "no dialog is open any more") }
+            guard status.fingerprint == fingerprint else {
+                return .refuse(.screenChanged, "another dialog is open than the one that was seen; look at it first")
+            }
+            return nil
+        }
+        let isPrompt = operation.kind == .submit
+        // Keystrokes of a person are how dialogs are answered; an agent's are a prompt in pieces.
+        let isGuarded = isPrompt || operation.kind == .type && operation.author.kind == .pod
+        if isGuarded, let status = scene.status {
+            if isDialog(status) {
+                return .refuse(.approvalOpen, "a dialog is open (\(status.reason ?? "")); a prompt never answers it. Approve or reject it first")
+            }
+            if status.status == "idle", status.reason == "draft", !operation.keepsDraft {
+                return .refuse(.draftPresent, "somebody has typed half a line here; keep it with --keep-draft, or wait")
+            }
+            if operation.author.kind == .pod, status.status == "executing", status.agent != nil {
+                return .refuse(.busy, "the agent works (\(status.reason ?? "executing")); send it when idle")
+            }
         }
         if let wanted = operation.ifStatus {
             let status = scene.status?.status ?? "unknown"

@@ -51,6 +51,8 @@ final class LivePod: Sendable {
         var standing = Standing.empty
         var seq: UInt64 = 0
         var outSeq: UInt64 = 0
+        /// When the newest output came here.
+        var outAt = ContinuousClock.now
         var time = Timestamp(microseconds: 0)
         var exit: Exit?
         var waiting: [Frame] = []
@@ -194,6 +196,49 @@ final class LivePod: Sendable {
         }
     }
 
+    /// What an operation on the screen as it stands is decided on.
+    struct Moment {
+        var decision: GateDecision
+        /// The newest output that the decision knows.
+        var outSeq: UInt64
+        var status: PodStatus?
+        /// Since when nothing came.
+        var quiet: Duration
+
+        /// The detector has judged this screen, or would have by now.
+        var isSettled: Bool { status.map { $0.seq >= outSeq } ?? true || quiet >= .milliseconds(60) }
+    }
+
+    /// Decides for the one who submits, with what the decision rests on.
+    func look(_ operation: GateDecision.Operation, now: Timestamp) -> Moment {
+        state.withLock { state in
+            let decision = GateDecision.decide(
+                operation, scene: .init(hasExited: state.exit != nil, status: state.status), lease: &state.lease, now: now)
+            return Moment(decision: decision, outSeq: state.outSeq, status: state.status, quiet: .now - state.outAt)
+        }
+    }
+
+    /// Takes the right to submit; false while somebody else does.
+    func beginSubmitting() -> Bool {
+        state.withLock { state in
+            defer { state.isSubmitting = true }
+            return !state.isSubmitting
+        }
+    }
+
+    /// The screen as bytes that rebuild it, if nothing came after this output; nil when something did.
+    func screen(after seq: UInt64) -> (bytes: [UInt8], columns: Int, rows: Int)? {
+        state.withLock { state in
+            guard state.outSeq == seq else { return nil }
+            return (state.terminal.ansi(history: 0), state.terminal.columns, state.terminal.rows)
+        }
+    }
+
+    var status: PodStatus? { state.withLock { $0.status } }
+
+    /// What the registry kept, where nothing was heard yet.
+    func learn(_ status: PodStatus) { state.withLock { $0.status = $0.status ?? status } }
+
     /// Whether text is to be marked as pasted, as the program asked.
     var wantsBracketedPaste: Bool { state.withLock { $0.terminal.modes.bracketedPaste } }
     var newestOutput: UInt64 { state.withLock { $0.outSeq } }
@@ -278,6 +323,7 @@ extension LivePod.State {
         switch frame.kind {
         case .out:
             outSeq = frame.seq
+            outAt = .now
             terminal.feed(frame.bytes)
             _ = terminal.takeReplies()
             _ = terminal.takeEvents()

@@ -17,27 +17,16 @@ extension RelayService {
             throw ErrorBody(.tooLarge, "at most \(Self.writeLimit) bytes can be typed at once")
         }
         let pod = pod(write.pod)
-        let isPrompt = write.submit == true
+        // A prompt, and whatever an agent types, is judged on the very screen that the shim will write to.
+        if write.submit == true || write.author.kind == .pod { return prompt(message, write, pod) }
         let decision = pod.decide(
-            .init(
-                kind: isPrompt ? .submit : .type, author: write.author, role: write.role,
-                isGranted: isGranted(write.author, .write, write.pod), viewer: write.viewer,
-                ifStatus: write.ifStatus),
-            now: .now())
-        guard case .pass = decision else { return answer(message, Self.applied(decision)) }
-        let bytes = write.paste == true || isPrompt ? Paste.bytes(message.payload, bracketed: pod.wantsBracketedPaste) : message.payload
-        guard isPrompt else {
-            return forward(message, pod, Subjects.shimWrite(write.pod), bytes, headers: Self.headers(write))
-        }
-        pod.setSubmitting(true)
-        Task {
-            let applied = await submit(write, bytes, pod)
-            pod.setSubmitting(false)
-            answer(message, applied)
-        }
+            .init(kind: .type, author: write.author, role: write.role, viewer: write.viewer, ifStatus: write.ifStatus), now: .now())
+        guard case .pass = decision else { return answer(message, refused(Self.applied(decision), write.author, pod, viewer: write.viewer)) }
+        let bytes = write.paste == true ? Paste.bytes(message.payload, bracketed: pod.wantsBracketedPaste) : message.payload
+        forward(message, pod, Subjects.shimWrite(write.pod), bytes, headers: Self.headers(write))
     }
 
-    private static func headers(_ write: Write) -> [(String, String)] {
+    static func headers(_ write: Write) -> [(String, String)] {
         var headers = [(Headers.author, write.author.description), (Headers.via, write.via ?? "send")]
         if let seq = write.ifSeq { headers.append((Headers.ifSeq, String(seq))) }
         return headers
@@ -75,66 +64,8 @@ extension RelayService {
     /// How long a new pod's shim may take from its program's start to its first answer on the bus.
     private static let startLimit = Duration.seconds(2)
 
-    private static let noTerminal = Applied(
+    static let noTerminal = Applied(
         result: .gone, message: "the pod's terminal does not answer: it has ended, never was, or its host is cut off")
-
-    // MARK: - Prompts
-
-    /// The longest wait for the program to show the text before Enter is typed: many programs take text and Enter that
-    /// arrive in one read for a paste.
-    private static let echoLimit = Duration.milliseconds(250)
-    /// The longest wait for an effect of Enter.
-    private static let effectLimit = Duration.milliseconds(1500)
-
-    /// Text, a pause in which the program shows it, Enter; then whether anything came of it.
-    private func submit(_ write: Write, _ bytes: [UInt8], _ pod: LivePod) async -> Applied {
-        do throws(ErrorBody) {
-            if !bytes.isEmpty {
-                let typed = try await ask(pod.pod, bytes, Self.headers(write))
-                guard typed.result == .applied else { return typed }
-                _ = await output(of: pod, after: typed.seq ?? pod.newestOutput, within: Self.echoLimit)
-                // The echo may come in pieces; Enter after the last of them.
-                try? await Task.sleep(for: .milliseconds(20))
-            }
-            var enter = write
-            if !bytes.isEmpty { enter.ifSeq = nil }
-            var applied = try await ask(pod.pod, [0x0d], Self.headers(enter))
-            guard applied.result == .applied else { return applied }
-            if !(await output(of: pod, after: applied.seq ?? pod.newestOutput, within: Self.effectLimit)) {
-                applied.message = "typed and submitted, but nothing on the screen changed since"
-            }
-            return applied
-        } catch {
-            return Applied(result: error.code == .gone ? .gone : .denied, message: error.message)
-        }
-    }
-
-    private func ask(_ pod: PodID, _ bytes: [UInt8], _ headers: [(String, String)]) async throws(ErrorBody) -> Applied {
-        do throws(BusError) {
-            let reply = try await bus.request(Subjects.shimWrite(pod), payload: bytes, headers: headers, timeout: .seconds(3))
-            return try Self.decoded(reply)
-        } catch  where error.code == .noResponders {
-            return Self.noTerminal
-        } catch {
-            throw ErrorBody(error)
-        }
-    }
-
-    private static func decoded(_ reply: BusMessage) throws(BusError) -> Applied {
-        do throws(ErrorBody) {
-            return try Reply.decode(Applied.self, from: reply.payload)
-        } catch {
-            throw BusError(.remote, error.message, remoteCode: error.code.rawValue)
-        }
-    }
-
-    private func output(of pod: LivePod, after seq: UInt64, within limit: Duration) async -> Bool {
-        let end = ContinuousClock.now + limit
-        while pod.newestOutput <= seq {
-            guard ContinuousClock.now < end, (try? await Task.sleep(for: .milliseconds(5))) != nil else { return false }
-        }
-        return true
-    }
 
     // MARK: - Sizes
 

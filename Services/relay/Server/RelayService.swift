@@ -26,6 +26,7 @@ public final class RelayService: Sendable {
     let writes = WriteMemory()
     /// What pods may do to other pods; without it nothing.
     let grants: BindingGrants?
+    let dialogs: DialogReader?
     private let pods = Mutex<[PodID: LivePod]>([:])
     private let subscriptions = Mutex<[Shard: [BusSubscription]]>([:])
     private let common = Mutex<[BusSubscription]>([])
@@ -39,7 +40,8 @@ public final class RelayService: Sendable {
     private let deltaCount = Counter(label: "relay.view_deltas")
     private let podGauge = Gauge(label: "relay.pods")
 
-    public init(bus: BusConnection, logger: Logger, grants: BindingGrants? = nil) {
+    public init(bus: BusConnection, logger: Logger, grants: BindingGrants? = nil, dialogs: DialogReader? = nil) {
+        self.dialogs = dialogs
         self.bus = bus
         self.grants = grants
         self.logger = logger
@@ -202,6 +204,8 @@ public final class RelayService: Sendable {
                 try whenLoaded(request.pod, message) { relay, pod in relay.attach(pod, request, message) }
             case "write":
                 try write(message)
+            case "approve":
+                try approve(message)
             case "resize":
                 try resize(message)
             case "watch":

@@ -49,14 +49,15 @@ enum OpenAPISchemas {
         "RunnerList": object(["runners": list(reference("Runner"))]),
         "Input": object([
             "text": string, "bytes_b64": string, "submit": boolean, "paste": boolean, "if_seq": integer, "if_status": string,
-            "take": boolean,
+            "take": boolean, "keep_draft": boolean,
         ]),
+        "Approval": object(["fingerprint": string, "option": integer, "reject": boolean], required: ["fingerprint"]),
         "Applied": object(
             [
                 "result": [
                     "type": "string",
                     "enum": ["applied", "denied", "busy", "approval_open", "screen_changed", "draft_present", "gone"],
-                ], "seq": integer, "message": string,
+                ], "seq": integer, "message": string, "took_effect": boolean,
             ], required: ["result"]),
         "Size": object(["columns": integer, "rows": integer], required: ["columns", "rows"]),
         "Signal": object(["signal": string], required: ["signal"]),

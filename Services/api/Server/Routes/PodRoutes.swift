@@ -33,6 +33,10 @@ struct PodRoutes {
                 about: "Types into a pod, through the gate.", role: .operator, headers: [Route.idempotencyKey], body: .json("Input"),
                 answers: [.json("Applied")], handler: input),
             Route(
+                method: .post, path: "/v1/pods/{pod}/approve", name: "approvePod",
+                about: "Answers the dialog with this fingerprint, if it is still the one that is open.", role: .operator,
+                headers: [Route.idempotencyKey], body: .json("Approval"), answers: [.json("Applied")], handler: approve),
+            Route(
                 method: .post, path: "/v1/pods/{pod}/resize", name: "resizePod", about: "Gives a pod's terminal another size.",
                 role: .operator, headers: [Route.idempotencyKey], body: .json("Size"), answers: [.json("Applied")], handler: resize),
             Route(
@@ -109,6 +113,8 @@ struct PodRoutes {
         var ifStatus: String?
         /// Types although somebody else writes.
         var take: Bool?
+        /// With `submit`: a half-typed line is cut before and put back after.
+        var keepDraft: Bool?
 
         func bytes() throws(ErrorBody) -> [UInt8] {
             switch (text, bytesB64) {
@@ -140,9 +146,29 @@ struct PodRoutes {
         let applied = try await service.relay.write(
             Write(
                 pod: pod.pod, author: person.author, role: person.role, viewer: viewer, via: "send", ifSeq: input.ifSeq,
-                ifStatus: input.ifStatus, submit: input.submit, paste: input.paste), bytes: bytes)
+                ifStatus: input.ifStatus, submit: input.submit, paste: input.paste, keepDraft: input.keepDraft), bytes: bytes)
         if let viewer { service.release(pod.pod, viewer: viewer, person: person) }
         return try answer(applied)
+    }
+
+    struct Approval: Decodable {
+        var fingerprint: String?
+        var option: Int?
+        var reject: Bool?
+    }
+
+    @Sendable private func approve(_ request: APIRequest) async throws -> Response {
+        let approval = try await request.json(Approval.self)
+        guard let fingerprint = approval.fingerprint, !fingerprint.isEmpty else {
+            throw ErrorBody(.badRequest, "field fingerprint is missing: the one of the dialog that was seen, from the pod's status")
+        }
+        guard (1...9).contains(approval.option ?? 1) else { throw ErrorBody(.badRequest, "option goes from 1 to 9") }
+        let pod = try await live(request)
+        return try answer(
+            try await service.relay.approve(
+                Approve(
+                    pod: pod.pod, author: request.person.author, role: request.person.role, fingerprint: fingerprint, option: approval.option,
+                    reject: approval.reject)))
     }
 
     struct Size: Decodable {

@@ -1,0 +1,39 @@
+internal import APIClient
+internal import ArgumentParser
+internal import Console
+internal import Contract
+
+struct ApproveCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "approve", abstract: "Answer the dialog that a pod shows.",
+        discussion: "The answer is bound to the dialog that is open now: if another one has taken its place by then, nothing is typed (exit code 3).")
+
+    @OptionGroup var output: JSONOption
+    @OptionGroup var target: PodArgument
+
+    @Option(help: "The answer by its number among the dialog's options; the first where missing.")
+    var option: Int?
+
+    @Flag(help: "Say no.")
+    var reject = false
+
+    @Option(help: ArgumentHelp("Only the dialog with this fingerprint, as `switchback attention --json` shows it.", valueName: "hex"))
+    var fingerprint: String?
+
+    func validate() throws {
+        if reject && option != nil { throw ValidationError("give --option or --reject, not both") }
+        if let option, !(1...9).contains(option) { throw ValidationError("--option goes from 1 to 9") }
+    }
+
+    func run() async throws {
+        let backend = try Backend.locate()
+        let pod = try await backend.api.pod(target.pod)
+        guard let seen = fingerprint ?? pod.status?.fingerprint else {
+            throw Failure(.gone, "screen_changed", "\(pod.name) shows no dialog that could be approved.", fix: "Look at it: switchback screen \(pod.name)")
+        }
+        let applied = try await backend.api.approve(pod.pod.text, fingerprint: seen, option: option, reject: reject ? true : nil)
+        if output.json { return Out.printJSON(applied) }
+        if let question = pod.status?.question, fingerprint == nil { Out.print(question) }
+        Out.print(applied.message ?? (reject ? "rejected" : "approved"))
+    }
+}
