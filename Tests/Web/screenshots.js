@@ -7,12 +7,11 @@ import { Stack } from "./support/stack.js";
 if (!findChromium()) { console.error("Chromium is missing: apt-get install chromium"); process.exit(1); }
 const folder = resolve(process.argv[2] ?? "docs/screenshots"), only = process.argv[3] ? new RegExp(process.argv[3]) : null;
 mkdirSync(folder, { recursive: true });
-const scene = new URL("support/scene.js", import.meta.url).pathname;
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 const stack = await Stack.start();
 let browser = null;
 try {
-  const run = (name, agent = null, options = []) => stack.run(name, [process.execPath, scene, name], [...(agent ? ["--agent", agent] : []), ...options]);
+  const run = (name, agent = null, options = []) => stack.run(name, ["node", "scene.js", name], ["--cwd", new URL("support", import.meta.url).pathname, ...(agent ? ["--agent", agent] : []), ...options]);
   const pods = {};
   const first = await stack.ask("/openapi.json"), offers = path => first.paths[path] != null;
   const waits = { planner: "builder", reviewer: "builder", builder: "migrator" };

@@ -24,6 +24,9 @@ export class TerminalConnection {
     this.underWay = null;
     this.cache = cache ? new ScreenCache() : null;
     this.lag = Infinity;
+    // A page kept for the back button keeps no socket; it comes back with a new one.
+    this.leave = () => this.socket?.close();
+    addEventListener("pagehide", this.leave);
   }
 
   open(place = null) {
@@ -62,6 +65,7 @@ export class TerminalConnection {
 
   close() {
     this.isClosed = true;
+    removeEventListener("pagehide", this.leave);
     clearTimeout(this.retry);
     clearTimeout(this.patience);
     this.socket?.close();

@@ -9,8 +9,8 @@ const forever = () => new Promise(() => setInterval(() => {}, 1 << 30));
 const dim = text => `\x1b[2m${text}\x1b[22m`, bold = text => `\x1b[1m${text}\x1b[22m`, colour = (n, text) => `\x1b[38;5;${n}m${text}\x1b[39m`;
 const title = text => out(`\x1b]0;${text}\x07`);
 const head = place => out(`\x1b[2J\x1b[H${colour(173, "╭──────────────────────────────────────────────────────────╮")}\r\n${colour(173, "│")} ${bold("✻ Welcome back!")}${" ".repeat(42)}${colour(173, "│")}\r\n${colour(173, "│")} ${dim(place.padEnd(56))} ${colour(173, "│")}\r\n${colour(173, "╰──────────────────────────────────────────────────────────╯")}\r\n\r\n`);
-const said = text => out(`${bold("⏺")} ${text}\r\n\r\n`);
-const tool = (call, ...lines) => out(`${colour(114, "⏺")} ${bold(call)}\r\n${lines.map((line, index) => `${index ? "    " : `  ${dim("⎿")} `}${line}\r\n`).join("")}\r\n`);
+const said = text => out(`${bold("●")} ${text}\r\n\r\n`);
+const tool = (call, ...lines) => out(`${colour(114, "●")} ${bold(call)}\r\n${lines.map((line, index) => `${index ? "    " : `  ${dim("⎿")} `}${line}\r\n`).join("")}\r\n`);
 const composer = (hint = "") => out(`${dim("─".repeat(80))}\r\n❯ ${dim(hint)}\r\n${dim("─".repeat(80))}\r\n${dim("  ? for shortcuts")}\x1b[3A\x1b[3G`);
 
 /** A turn under way: a verb, a star that turns, seconds. */
