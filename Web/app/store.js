@@ -34,7 +34,7 @@ class Store extends EventTarget {
       event: event => this.hear(event),
     });
     clearInterval(this.timer);
-    // Statuses travel beside the event stream; and a look now and then rights whatever was missed.
+    // A look now and then rights whatever was missed.
     this.timer = setInterval(() => { if (!document.hidden) this.load(); }, 4000);
     if (!this.watchesPage) this.watchPage();
     await this.load();
@@ -111,6 +111,13 @@ class Store extends EventTarget {
       const known = this.pods.get(event.id);
       this.pods.set(event.id, { ...event.data.pod, status: event.data.pod.status ?? known?.status });
       this.tell("pods");
+    }
+    if (event.area === "status" && event.data?.status && this.pods.has(event.id)) {
+      const pod = this.pods.get(event.id);
+      if (!pod.status || Date.parse(event.data.since) >= Date.parse(pod.status.since)) {
+        this.pods.set(event.id, { ...pod, status: event.data });
+        this.tell("pods");
+      }
     }
     if (["attention", "binding", "wait"].includes(event.area)) {
       clearTimeout(this.attentionTimer);

@@ -1,7 +1,7 @@
 // Moving through one pod's time: the keys of players, the buttons, and what the address says.
 import { h, fill, dialog } from "../app/dom.js";
 import { icon } from "../app/icons.js";
-import { clock, moment, parseMoment, since, span } from "../app/time.js";
+import { clock, moment, parseMoment, since } from "../app/time.js";
 import { neighbour } from "./story.js";
 
 export const rates = [-16, -4, -1, 0.25, 0.5, 1, 2, 4, 8, 16, 64];
@@ -152,5 +152,3 @@ export class Player {
     this.host.timeline?.move(this.mode === "live" ? story?.last ?? null : this.time, this.mode === "live" && story?.live !== false);
   }
 }
-
-export { span };

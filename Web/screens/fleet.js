@@ -239,5 +239,3 @@ class Tile {
     this.connection = null;
   }
 }
-
-export { go };

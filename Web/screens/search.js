@@ -1,8 +1,8 @@
 // When was a text on any screen, ever: hits by pod, each with the screen of its moment, one click from the replay.
-import { h, fill, keyed } from "../app/dom.js";
+import { h, fill } from "../app/dom.js";
 import { ask } from "../app/api.js";
 import { store } from "../app/store.js";
-import { go, links, rename } from "../app/router.js";
+import { links, rename } from "../app/router.js";
 import { moment, span } from "../app/time.js";
 import { standing, statusShape } from "../app/status.js";
 import { screenFromDump } from "../terminal/state.js";
@@ -137,5 +137,3 @@ class SearchScreen {
     all[event.key === "ArrowDown" ? index + 1 : index - 1]?.focus();
   }
 }
-
-export { go, keyed };

@@ -134,7 +134,7 @@ class TerminalScreen {
     this.shell.title(this.name);
     if (pod) {
       const kind = standing(pod);
-      fill(this.about, statusShape(kind, { label: null }), h("span", { class: `words ${kind}` }, says(pod)), h("span", { class: "quiet" }, " for "), tickSince(h("span", { class: "quiet" }), sinceOf(pod)),
+      fill(this.about, statusShape(kind, { label: null }), h("span", { class: `words ${kind}`, title: pod.status?.evidence ?? null }, says(pod)), h("span", { class: "quiet" }, " for "), tickSince(h("span", { class: "quiet" }), sinceOf(pod)),
         h("span", { class: "mono quiet pod-command" }, pod.spec.command.join(" ") || pod.agent || ""));
     } else if (store.hasLoaded) fill(this.about, h("span", { class: "quiet" }, "not known here"));
     this.showHolder();
@@ -327,5 +327,3 @@ class TerminalScreen {
     } catch (error) { this.shell.say(error.message, true); }
   }
 }
-
-export { span };

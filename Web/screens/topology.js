@@ -128,5 +128,3 @@ class TopologyScreen {
 function legend(kind, words) {
   return h("span", {}, h("svg", { width: 34, height: 10, viewBox: "0 0 34 10", "aria-hidden": "true" }, h("g", { class: `edge ${kind}` }, h("path", { d: "M1 5H30" }), h("path", { class: "arrow", d: "M25 1L31 5L25 9" }))), words);
 }
-
-export { span };
