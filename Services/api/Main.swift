@@ -12,7 +12,7 @@ enum Main {
             let listen = try ListenAddress(
                 configuration.environment["SWITCHBACK_API_LISTEN"] ?? "127.0.0.1:7420", variable: "SWITCHBACK_API_LISTEN")
             let tokens = try configuration.require("SWITCHBACK_TOKENS", for: "the file of access tokens, lines `token role name`")
-            let bus = try await context.connect()
+            let bus = try await context.connect(inline: true)
             let bulk = try await context.connect(bulk: true)
             try await context.ensureStreams(bulk)
             let micro = try Microservice(

@@ -8,7 +8,7 @@ internal import ServiceKit
 enum Main {
     static func main() async {
         await ServiceProgram.run("relay") { context in
-            let bus = try await context.connect()
+            let bus = try await context.connect(inline: true)
             try await context.ensureStreams(bus)
             let grants = try BindingGrants(bus: bus, logger: context.logger)
             let relay = RelayService(

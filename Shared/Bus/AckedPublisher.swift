@@ -81,7 +81,14 @@ public final class AckedPublisher: Sendable {
         self.onStored = onStored
         self.onRefused = onRefused
         self.fields = Mutex(Fields(next: firstToken - 1, epoch: connection.reconnects))
-        let subscription = try connection.subscribe(inbox + ".*") { [weak self] message in self?.settle(message) }
+        let handler: @Sendable (BusMessage) -> Void = { [weak self] message in self?.settle(message) }
+        let subscription =
+            if let looped = connection.looped {
+                try connection.subscribe(
+                    inbox + ".*", queue: nil, on: looped, onNoResponders: { [weak self] in self?.refuseAll() }, handler: handler)
+            } else {
+                try connection.subscribe(inbox + ".*", handler: handler)
+            }
         self.subscription.withLock { $0 = subscription }
         connection.onStateChange { [weak self] state in
             if state == .reconnected || state == .connected { self?.resume() }
@@ -271,6 +278,15 @@ public final class AckedPublisher: Sendable {
             for continuation in ready { continuation.resume() }
             if isProbe { flow() }
         }
+    }
+
+    /// Nobody took a message, and which is not known.
+    private func refuseAll() {
+        fields.withLock { fields in
+            for (token, _) in fields.window.unsettled { fields.refused.insert(token) }
+            if fields.mode == .flowing, let oldest = fields.window.oldest { fields.mode = .probing(oldest) }
+        }
+        onRefused(PublishAck.nobodyStores)
     }
 
     private func holds(_ wish: Wish, _ window: AckWindow<Message>) -> Bool {

@@ -6,6 +6,13 @@ extension BusConnection {
     public func publish(
         _ subject: String, payload: UnsafeRawBufferPointer, headers: [(String, String)] = [], reply: String? = nil
     ) throws(BusError) {
+        guard let looped else { return try send(subject, payload, headers, reply) }
+        try looped.sending(bytes: payload.count) { () throws(BusError) in try send(subject, payload, headers, reply) }
+    }
+
+    private func send(
+        _ subject: String, _ payload: UnsafeRawBufferPointer, _ headers: [(String, String)], _ reply: String?
+    ) throws(BusError) {
         let count = Int32(clamping: payload.count)
         if headers.isEmpty {
             if let reply {

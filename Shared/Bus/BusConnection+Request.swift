@@ -59,7 +59,7 @@ final class RequestInbox: Sendable {
 
 extension BusConnection {
     func openInbox() throws(BusError) {
-        try subscribe(inbox.prefix + ".*") { [inbox] message in inbox.deliver(message) }
+        try subscribeToAnswers(inbox.prefix + ".*") { [inbox] message in inbox.deliver(message) }
     }
 
     /// Asks and waits for one answer.

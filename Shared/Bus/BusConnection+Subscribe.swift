@@ -13,20 +13,30 @@ public final class BusSubscription: @unchecked Sendable {
     private let pointer = Mutex<SendablePointer?>(nil)
 
     private let state: ConnectionState
+    private let looped: (connection: LoopedConnection, subscription: LoopedSubscription)?
 
-    fileprivate init(_ pointer: OpaquePointer, state: ConnectionState) {
+    fileprivate init(
+        _ pointer: OpaquePointer, state: ConnectionState, looped: (connection: LoopedConnection, subscription: LoopedSubscription)? = nil
+    ) {
         self.state = state
+        self.looped = looped
         let held = SendablePointer(pointer)
         self.pointer.withLock { $0 = held }
     }
 
     deinit {
-        if let pointer = pointer.withLock({ $0 }) { state.abandon(pointer.value) }
+        // A loop's own list keeps it delivering.
+        if looped == nil, let pointer = pointer.withLock({ $0 }) { state.abandon(pointer.value) }
     }
 
     /// Ends delivery; a handler that is running finishes. Calling it again does nothing.
     public func unsubscribe() {
         guard let pointer = pointer.withLock({ $0.take() })?.value else { return }
+        if let looped {
+            looped.connection.sending { looped.subscription.end() }
+            looped.connection.remove(looped.subscription)
+            return
+        }
         natsSubscription_Unsubscribe(pointer)
         natsSubscription_Destroy(pointer)
     }
@@ -55,13 +65,29 @@ public final class BusSubscription: @unchecked Sendable {
 }
 
 extension BusConnection {
-    /// Calls `handler` for every message on `subject` (wildcards allowed), in order, from a libnats delivery thread.
-    /// Subscriptions share a few threads, so a handler must not wait.
+    /// Calls `handler` for every message on `subject` (wildcards allowed), in order, from a delivery thread (``BusOptions/Delivery``).
+    /// Subscriptions share few threads, so a handler must not wait.
     /// - Parameter queue: members of one queue group share the messages.
     /// - Throws: `invalidSubject`, `closed`.
     @discardableResult
     public func subscribe(
         _ subject: String, queue: String? = nil, handler: @escaping @Sendable (BusMessage) -> Void
+    ) throws(BusError) -> BusSubscription {
+        guard let looped else { return try subscribeOnThreads(subject, queue: queue, handler: handler) }
+        return try subscribe(subject, queue: queue, on: looped, handler: handler)
+    }
+
+    /// For answers: who must hear that nobody listens, and of which request, hears it on libnats' threads, because its synchronous
+    /// subscriptions do not say which.
+    @discardableResult
+    public func subscribeToAnswers(
+        _ subject: String, handler: @escaping @Sendable (BusMessage) -> Void
+    ) throws(BusError) -> BusSubscription {
+        try subscribeOnThreads(subject, queue: nil, handler: handler)
+    }
+
+    private func subscribeOnThreads(
+        _ subject: String, queue: String?, handler: @escaping @Sendable (BusMessage) -> Void
     ) throws(BusError) -> BusSubscription {
         let context = Unmanaged.passRetained(BusSubscription.Context(handler)).toOpaque()
         let deliver: natsMsgHandler = { _, _, message, context in
@@ -71,9 +97,13 @@ extension BusConnection {
             Unmanaged<BusSubscription.Context>.fromOpaque(context).takeUnretainedValue().handler(owned)
         }
         var created: OpaquePointer?
-        let status =
-            queue.map { natsConnection_QueueSubscribe(&created, handle, subject, $0, deliver, context) }
-            ?? natsConnection_Subscribe(&created, handle, subject, deliver, context)
+        var status = NATS_OK
+        let begin = {
+            status =
+                queue.map { natsConnection_QueueSubscribe(&created, self.handle, subject, $0, deliver, context) }
+                ?? natsConnection_Subscribe(&created, self.handle, subject, deliver, context)
+        }
+        if let looped { looped.sending { begin() } } else { begin() }
         guard status == NATS_OK, let pointer = created else {
             Unmanaged<BusSubscription.Context>.fromOpaque(context).release()
             throw BusError(status: status, doing: "subscribing to \(subject)")
@@ -84,6 +114,25 @@ extension BusConnection {
         }
         natsSubscription_SetOnCompleteCB(pointer, release, context)
         return BusSubscription(pointer, state: state)
+    }
+
+    /// - Parameter onNoResponders: a request whose answers come here, nobody knows which, has nobody to answer it.
+    func subscribe(
+        _ subject: String, queue: String?, on looped: LoopedConnection, onNoResponders: @escaping @Sendable () -> Void = {},
+        handler: @escaping @Sendable (BusMessage) -> Void
+    ) throws(BusError) -> BusSubscription {
+        var created: OpaquePointer?
+        var status = NATS_OK
+        looped.sending {
+            status =
+                queue.map { natsConnection_QueueSubscribeSync(&created, handle, subject, $0) }
+                ?? natsConnection_SubscribeSync(&created, handle, subject)
+        }
+        guard status == NATS_OK, let pointer = created else { throw BusError(status: status, doing: "subscribing to \(subject)") }
+        natsSubscription_SetPendingLimits(pointer, Int32(clamping: options.pendingMessages), Int32(clamping: options.pendingBytes))
+        let subscription = LoopedSubscription(pointer, onNoResponders: onNoResponders, handler: handler)
+        looped.add(subscription)
+        return BusSubscription(pointer, state: state, looped: (looped, subscription))
     }
 
     /// Answers requests at once, on the delivery thread. Nil sends no answer.

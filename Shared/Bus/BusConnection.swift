@@ -33,10 +33,13 @@ public final class BusConnection: @unchecked Sendable {
     let handle: OpaquePointer
     let state: ConnectionState
     let inbox: RequestInbox
+    /// With a loop that delivers.
+    let looped: LoopedConnection?
     public let options: BusOptions
 
-    private init(handle: OpaquePointer, state: ConnectionState, options: BusOptions) {
+    private init(handle: OpaquePointer, looped: LoopedConnection?, state: ConnectionState, options: BusOptions) {
         self.handle = handle
+        self.looped = looped
         self.state = state
         self.options = options
         self.inbox = RequestInbox(prefix: Self.newInbox())
@@ -44,8 +47,12 @@ public final class BusConnection: @unchecked Sendable {
 
     deinit {
         let handle = SendablePointer(handle)
-        // Destroying waits for libnats' threads, and this may be one of them.
-        OwnThread.start { natsConnection_Destroy(handle.value) }
+        // Destroying waits for libnats' threads and for the loop's turn, and this may be one of them.
+        OwnThread.start { [looped] in
+            natsConnection_Close(handle.value)
+            looped?.retire()
+            natsConnection_Destroy(handle.value)
+        }
     }
 
     /// Connects and, unless `connectTimeout` is nil, waits until it is connected.
@@ -53,14 +60,17 @@ public final class BusConnection: @unchecked Sendable {
     public static func connect(_ options: BusOptions) async throws(BusError) -> BusConnection {
         let shownServers = options.servers.map(withoutPassword).joined(separator: ", ")
         let state = ConnectionState()
-        let handle: SendablePointer = try await OwnThread.run { () -> Result<SendablePointer, BusError> in
+        var looped: LoopedConnection?
+        if case .loop(let loop) = options.delivery { looped = LoopedConnection(loop: loop) }
+        let handle: SendablePointer = try await OwnThread.run { [looped] () -> Result<SendablePointer, BusError> in
             do throws(BusError) {
-                return .success(SendablePointer(try open(options, state: state, shownServers: shownServers)))
+                return .success(SendablePointer(try open(options, looped: looped, state: state, shownServers: shownServers)))
             } catch {
                 return .failure(error)
             }
         }
-        let connection = BusConnection(handle: handle.value, state: state, options: options)
+        let connection = BusConnection(handle: handle.value, looped: looped, state: state, options: options)
+        if let looped { looped.loop.add(looped) }
         do throws(BusError) {
             try connection.openInbox()
         } catch {
@@ -86,7 +96,9 @@ public final class BusConnection: @unchecked Sendable {
         return BusError(status: status, doing: "\(shownServers) refused the connection of \(options.name)")
     }
 
-    private static func open(_ options: BusOptions, state: ConnectionState, shownServers: String) throws(BusError) -> OpaquePointer {
+    private static func open(
+        _ options: BusOptions, looped: LoopedConnection?, state: ConnectionState, shownServers: String
+    ) throws(BusError) -> OpaquePointer {
         try check(nats_Open(-1), "opening libnats")
         try check(nats_SetMessageDeliveryPoolSize(Int32(clamping: options.deliveryThreads)), "setting the number of delivery threads")
         var created: OpaquePointer?
@@ -94,6 +106,7 @@ public final class BusConnection: @unchecked Sendable {
         guard let raw = created else { throw BusError(.library, "making options: no memory") }
         defer { natsOptions_Destroy(raw) }
         try apply(options, to: raw, shownServers: shownServers)
+        if let looped { try check(looped.apply(to: raw), "leaving the socket to a loop") }
 
         // The closed callback, which always comes last, gives this reference back.
         let context = Unmanaged.passRetained(state).toOpaque()
@@ -150,6 +163,7 @@ public final class BusConnection: @unchecked Sendable {
         natsOptions_SetReconnectBufSize(raw, Int32(clamping: options.reconnectBufferBytes))
         natsOptions_SetMaxPendingMsgs(raw, Int32(clamping: options.pendingMessages))
         natsOptions_SetTimeout(raw, 2000)
+        natsOptions_SetIOBufSize(raw, Int32(clamping: options.readBytes))
         natsOptions_UseGlobalMessageDelivery(raw, true)
     }
 
@@ -175,7 +189,7 @@ public final class BusConnection: @unchecked Sendable {
     }
 
     /// How often the connection came back. Counted before anything is sent on the new connection.
-    var reconnects: UInt64 { statistics.reconnects }
+    var reconnects: UInt64 { looped?.epoch ?? statistics.reconnects }
 
     /// The largest payload the server takes, in bytes.
     public var maxPayload: Int { Int(natsConnection_GetMaxPayload(handle)) }
@@ -198,6 +212,7 @@ public final class BusConnection: @unchecked Sendable {
     /// Lets handlers finish what has arrived, sends what waits, then closes. Returns when closed, at the latest after `deadline`.
     public func close(deadline: Duration = .seconds(2)) async {
         inbox.failAll(BusError(.closed, "the connection is closing"))
+        looped?.beginDraining()
         let drained = isConnected && natsConnection_DrainTimeout(handle, max(1, deadline.milliseconds)) == NATS_OK
         if drained, await state.waitUntilClosed(timeout: deadline) { return }
         let handle = SendablePointer(handle)

@@ -19,6 +19,14 @@ public struct BusOptions: Sendable {
         }
     }
 
+    /// Which thread calls handlers.
+    public enum Delivery: Sendable {
+        /// A few threads of libnats, shared by all connections of the process: subscriptions are handled beside one another.
+        case threads
+        /// The loop's thread, without a thread of libnats in between: the least delay, one handler after the other.
+        case loop(BusLoop)
+    }
+
     /// URLs, `nats://[user:password@]host:port`.
     public var servers: [String]
     /// Shown by the server's monitoring.
@@ -41,12 +49,16 @@ public struct BusOptions: Sendable {
     public var reconnectBufferBytes: Int
     /// Threads that deliver messages, for the whole process: the first connection's value counts.
     public var deliveryThreads: Int
+    public var delivery: Delivery
+    /// Bytes read from the socket at a time.
+    public var readBytes: Int
 
     public init(
         servers: [String], name: String, user: String? = nil, password: String? = nil, token: String? = nil,
         credentialsFile: String? = nil, tls: TLS? = nil, sendAsSoonAsPossible: Bool = true,
         connectTimeout: Duration? = .seconds(10), pingInterval: Duration = .seconds(10), pendingMessages: Int = 262_144,
-        pendingBytes: Int = 256 << 20, reconnectBufferBytes: Int = 8 << 20, deliveryThreads: Int = 4
+        pendingBytes: Int = 256 << 20, reconnectBufferBytes: Int = 8 << 20, deliveryThreads: Int = 4,
+        delivery: Delivery = .threads, readBytes: Int = 32 << 10
     ) {
         self.servers = servers
         self.name = name
@@ -62,6 +74,8 @@ public struct BusOptions: Sendable {
         self.pendingBytes = pendingBytes
         self.reconnectBufferBytes = reconnectBufferBytes
         self.deliveryThreads = deliveryThreads
+        self.delivery = delivery
+        self.readBytes = readBytes
     }
 }
 

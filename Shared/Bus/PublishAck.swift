@@ -9,11 +9,13 @@ public enum PublishAck: Sendable {
     /// Reads the answer in `message`.
     public init(_ message: BusMessage) {
         if message.isNoResponders {
-            self = .refused(BusError(.noResponders, "no stream takes this subject (is JetStream up?)"))
+            self = .refused(Self.nobodyStores)
             return
         }
         self = message.withPayload { Self.parse($0) }
     }
+
+    static let nobodyStores = BusError(.noResponders, "no stream takes this subject (is JetStream up?)")
 
     static func parse(_ bytes: UnsafeRawBufferPointer) -> PublishAck {
         struct Ack: Decodable {

@@ -165,7 +165,7 @@ public final class PullConsumer: Sendable {
         let last = delivering.withLock { _ in fields.withLock { $0.lastStream } } ?? lastStream
         let name = try await jetStream.createConsumer(options.stream, configuration(after: last))
         let inbox = BusConnection.newInbox()
-        let subscription = try connection.subscribe(inbox + ".*") { [weak self] message in self?.received(message, generation) }
+        let subscription = try connection.subscribeToAnswers(inbox + ".*") { [weak self] message in self?.received(message, generation) }
         let isCurrent = fields.withLock { fields in
             guard fields.generation == generation, !fields.isStopped else { return false }
             fields.consumer = name

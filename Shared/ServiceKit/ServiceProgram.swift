@@ -20,11 +20,16 @@ public struct ServiceContext: Sendable {
     /// What the process counts, for a service that shows it on an address of its own too.
     public let metrics: PrometheusRegistry
 
-    /// A bus connection, watched by `/readyz`. `bulk` ones buffer; others send at once.
-    public func connect(bulk: Bool = false) async throws -> BusConnection {
+    /// A bus connection, watched by `/readyz`. `bulk` ones buffer; others send at once. `inline` ones call handlers on one thread for all,
+    /// without delay: for handlers that are quick.
+    public func connect(bulk: Bool = false, inline: Bool = false) async throws -> BusConnection {
         var options = BusOptions(
             servers: configuration.natsServers, name: "switchback-\(configuration.service) \(configuration.instance)\(bulk ? " bulk" : "")")
         options.sendAsSoonAsPossible = !bulk
+        if inline {
+            options.delivery = .loop(.shared)
+            options.readBytes = 64 << 10
+        }
         options.credentialsFile = configuration.natsCredentialsFile
         let connection = try await BusConnection.connect(options)
         health.register(bulk ? "nats-bulk" : "nats") { connection.isConnected ? nil : "not connected to NATS" }

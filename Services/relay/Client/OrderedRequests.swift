@@ -49,7 +49,7 @@ final class OrderedRequests: Sendable {
             if opened != nil { return .success(()) }
             do throws(BusError) {
                 let skip = inbox.utf8.count + 1
-                opened = try bus.subscribe(inbox + ".*") { [weak self] message in
+                opened = try bus.subscribeToAnswers(inbox + ".*") { [weak self] message in
                     let token = message.withSubject { subject in
                         subject.count > skip ? UInt64(String(decoding: subject[skip...], as: UTF8.self)) : nil
                     }

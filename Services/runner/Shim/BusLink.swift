@@ -7,12 +7,15 @@ final class BusLink: Sendable {
     private let servers: [String]
     private let credentialsFile: String?
     private let inbox: ShimInbox
+    private let loop: BusLoop
 
-    init(pod: PodID, servers: [String], credentialsFile: String?, inbox: ShimInbox) {
+    /// - Parameter loop: of the thread that takes from the inbox.
+    init(pod: PodID, servers: [String], credentialsFile: String?, inbox: ShimInbox, loop: BusLoop) {
         self.pod = pod
         self.servers = servers
         self.credentialsFile = credentialsFile
         self.inbox = inbox
+        self.loop = loop
     }
 
     func start() {
@@ -24,6 +27,7 @@ final class BusLink: Sendable {
             servers: servers, name: "switchback-shim \(pod)", credentialsFile: credentialsFile, connectTimeout: nil,
             pingInterval: .seconds(20), pendingMessages: 8192, pendingBytes: 16 << 20, reconnectBufferBytes: 0, deliveryThreads: 1)
         options.sendAsSoonAsPossible = true
+        options.delivery = .loop(loop)
         while true {
             do {
                 let connection = try await BusConnection.connect(options)

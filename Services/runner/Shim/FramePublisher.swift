@@ -69,7 +69,7 @@ final class FramePublisher {
             budget -= 1
         }
         // The loop reads the terminal between two helpings.
-        if cursor <= spool.newest && publisher.hasRoom { inbox.post(.busMoved) }
+        if cursor <= spool.newest && publisher.hasRoom { inbox.wakeUp() }
     }
 }
 

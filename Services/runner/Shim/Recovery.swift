@@ -23,15 +23,19 @@ public enum Recovery {
         // From here on only the work's end ends us.
         _ = cpty_signals()
         let spool = try Spool(directory: directory.spool, pod: spec.pod)
-        let inbox = ShimInbox()
+        let busLoop = BusLoop()
+        let inbox = ShimInbox(loop: busLoop)
         let publisher = FramePublisher(pod: spec.pod, spool: spool, inbox: inbox)
-        let link = BusLink(pod: spec.pod, servers: spec.natsServers, credentialsFile: spec.natsCredentialsFile, inbox: inbox)
+        let link = BusLink(
+            pod: spec.pod, servers: spec.natsServers, credentialsFile: spec.natsCredentialsFile, inbox: inbox, loop: busLoop)
         link.start()
         var hasSaidExit = false
         while !hasSaidExit || spool.acked < spool.newest {
             var descriptors = [pollfd(fd: inbox.descriptor, events: Int16(POLLIN), revents: 0)]
-            poll(&descriptors, 1, -1)
-            for event in inbox.take() {
+            busLoop.appendDescriptors(to: &descriptors)
+            poll(&descriptors, nfds_t(descriptors.count), -1)
+            busLoop.turn(descriptors[1...])
+            for event in inbox.take(isSignalled: descriptors[0].revents != 0) {
                 switch event {
                 case .attached(let connection): link.resolve(connection)
                 case .resolved(let newest, let isExit, let connection):
@@ -48,6 +52,7 @@ public enum Recovery {
                 }
             }
             try publisher.pump()
+            busLoop.flush()
         }
         state.phase = .done
         do { try directory.write(state) } catch { throw ErrorBody(.internal, "\(error)") }

@@ -18,7 +18,8 @@ public final class Shim {
     let spec: ShimSpec
     let directory: PodDirectory
     let spool: Spool
-    let inbox = ShimInbox()
+    let busLoop = BusLoop()
+    let inbox: ShimInbox
     let publisher: FramePublisher
     let link: BusLink
     let terminal: Terminal
@@ -67,8 +68,10 @@ public final class Shim {
         spool = try Spool(directory: directory.spool, pod: spec.pod)
         nextSeq = spool.newest + 1
         lastTime = spool.newestTime
+        inbox = ShimInbox(loop: busLoop)
         publisher = FramePublisher(pod: spec.pod, spool: spool, inbox: inbox)
-        link = BusLink(pod: spec.pod, servers: spec.natsServers, credentialsFile: spec.natsCredentialsFile, inbox: inbox)
+        link = BusLink(
+            pod: spec.pod, servers: spec.natsServers, credentialsFile: spec.natsCredentialsFile, inbox: inbox, loop: busLoop)
         limit = SpoolLimit(cap: spec.spoolCapBytes)
         terminal = Terminal(columns: spec.columns, rows: spec.rows)
         hooks = HookSocket(directory: path, pod: spec.pod, inbox: inbox)
@@ -109,17 +112,21 @@ public final class Shim {
         var descriptors = [
             pollfd(fd: inbox.descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: signalled, events: Int16(POLLIN), revents: 0),
         ]
-        let wantsTerminal = !isFinished && !pty.isHungUp
-        if wantsTerminal {
+        var wantsTerminal = false
+        if !isFinished && !pty.isHungUp {
             let events = (reads ? Int16(POLLIN) : 0) | (pty.waitingBytes > 0 ? Int16(POLLOUT) : 0)
             // Without any event wanted, a hang-up would still wake us, again and again.
-            if events != 0 { descriptors.append(pollfd(fd: pty.master, events: events, revents: 0)) }
+            wantsTerminal = events != 0
+            if wantsTerminal { descriptors.append(pollfd(fd: pty.master, events: events, revents: 0)) }
         }
+        let busStart = descriptors.count
+        busLoop.appendDescriptors(to: &descriptors)
         poll(&descriptors, nfds_t(descriptors.count), timeout())
 
-        if descriptors[0].revents != 0 { for event in inbox.take() { obey(event) } }
+        busLoop.turn(descriptors[busStart...])
+        for event in inbox.take(isSignalled: descriptors[0].revents != 0) { obey(event) }
         if descriptors[1].revents != 0 { takeSignals() }
-        if descriptors.count > 2 || isDraining {
+        if wantsTerminal || isDraining {
             if pty.waitingBytes > 0 { pty.flush() }
             if reads { readOutput() }
         }
@@ -133,6 +140,7 @@ public final class Shim {
         do throws(ErrorBody) { try publisher.pump() } catch { log("\(error)") }
         checkLimit()
         syncWhileAlone(now)
+        busLoop.flush()
     }
 
     var hasExited: Bool { exit != nil }

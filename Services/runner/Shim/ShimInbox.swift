@@ -24,10 +24,13 @@ final class ShimInbox: Sendable {
     }
 
     private let fields = Mutex(Fields())
+    private let loop: BusLoop
     /// Readable while something waits.
     let descriptor: Int32
 
-    init() {
+    /// - Parameter loop: of the thread that takes; what it posts itself it takes in the same turn.
+    init(loop: BusLoop) {
+        self.loop = loop
         descriptor = cpty_event()
         precondition(descriptor >= 0, "an eventfd can be made")
     }
@@ -35,16 +38,25 @@ final class ShimInbox: Sendable {
     func post(_ event: Event) {
         let signals = fields.withLock { fields in
             if case .busMoved = event {} else { fields.events.append(event) }
+            if loop.isOwnThread { return false }
             defer { fields.isSignalled = true }
             return !fields.isSignalled
         }
         if signals { cpty_event_set(descriptor) }
     }
 
-    func take() -> [Event] {
-        cpty_event_clear(descriptor)
+    /// Has another turn follow this one.
+    func wakeUp() {
+        fields.withLock { $0.isSignalled = true }
+        cpty_event_set(descriptor)
+    }
+
+    /// - Parameter isSignalled: whether the descriptor was readable.
+    func take(isSignalled: Bool) -> [Event] {
+        if isSignalled { cpty_event_clear(descriptor) }
         return fields.withLock { fields in
-            fields.isSignalled = false
+            guard isSignalled || !fields.events.isEmpty else { return [] }
+            if isSignalled { fields.isSignalled = false }
             defer { fields.events = [] }
             return fields.events
         }
