@@ -7,7 +7,7 @@ CONFIGURATION ?= release
 BIN := .build/$(CONFIGURATION)
 PREFIX ?= /usr/local
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' CLI/Switchback/Switchback.swift)
-PROGRAMS := api bindings recorder registry relay runner shim
+PROGRAMS := api bindings detector recorder registry relay runner shim
 
 .PHONY: help
 help:

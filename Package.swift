@@ -52,8 +52,8 @@ func service(
         library(name + "Server", "Services/\(folder)/Server", [.byName(name: name + "Client")] + server),
         program(
             "switchback-" + folder, "Services/\(folder)",
-            [.byName(name: name + "Server"), "ServiceKit", "Bus", "Contract", logging] + (folder == "runner" ? ["Agents"] : folder == "relay" ? ["BindingsClient"] : []),
-            exclude: ["Client", "Server"] + (folder == "runner" ? ["Shim", "ShimProgram"] : folder == "bindings" ? ["Core"] : [])),
+            [.byName(name: name + "Server"), "ServiceKit", "Bus", "Contract", logging] + (["detector": ["Agents"], "runner": ["Agents"], "relay": ["BindingsClient"]][folder] ?? []),
+            exclude: ["Client", "Server"] + (["runner": ["Shim", "ShimProgram"], "bindings": ["Core"], "detector": ["Detection"]][folder] ?? [])),
     ]
 }
 
@@ -72,6 +72,7 @@ let package = Package(
         .executable(name: "switchback", targets: ["switchback"]),
         .executable(name: "switchback-api", targets: ["switchback-api"]),
         .executable(name: "switchback-bindings", targets: ["switchback-bindings"]),
+        .executable(name: "switchback-detector", targets: ["switchback-detector"]),
         .executable(name: "switchback-recorder", targets: ["switchback-recorder"]),
         .executable(name: "switchback-registry", targets: ["switchback-registry"]),
         .executable(name: "switchback-relay", targets: ["switchback-relay"]),
@@ -129,18 +130,19 @@ let package = Package(
         library("Inspect", "CLI/Inspect", ["Agents", "Contract", "Detection", "Terminal"]),
         .target(name: "CLaunch", path: "CLI/CLaunch"),
         library("LocalStack", "CLI/LocalStack", ["CLaunch", "PostgresPrograms"]),
+        library("HookFiles", "CLI/HookFiles", ["Agents", "Contract"]),
         library("Console", "CLI/Console", ["Contract", "Terminal", "ViewProtocol"]),
         library("APIClient", "Services/api/Client", ["Contract", "ViewProtocol", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioWebSocket]),
         .executableTarget(
             name: "switchback",
-            dependencies: ["Agents", "APIClient", "Bus", "Console", "Contract", "Inspect", "LocalStack", "Terminal", "ViewProtocol", argumentParser, logging],
+            dependencies: ["Agents", "APIClient", "Bus", "Console", "Contract", "HookFiles", "Inspect", "LocalStack", "Terminal", "ViewProtocol", argumentParser, logging],
             path: "CLI/Switchback", swiftSettings: style),
 
         // The HTTP edge.
         library(
             "APIServer", "Services/api/Server",
             [
-                "Asciicast", "BindingsClient", "BindingsCore", "Bus", "Compression", "Contract", "RecorderClient", "RegistryClient", "RelayClient", "ServiceKit", "Terminal",
+                "Asciicast", "BindingsClient", "BindingsCore", "Bus", "Compression", "Contract", "DetectorClient", "RecorderClient", "RegistryClient", "RelayClient", "ServiceKit", "Terminal",
                 "ViewProtocol",
                 hummingbird, hummingbirdCore, httpTypes, nioHTTPTypesHTTP1, logging, nioCore, nioPosix, nioHTTP1, nioWebSocket,
             ]),
@@ -167,6 +169,12 @@ let package = Package(
             [
                 "RecorderServer", "RecorderClient", "TestSupport", "Contract", "Compression", "Bus", "Terminal", "Asciicast", "Database", "Digest", logging,
             ]),
+        tests(
+            "Detector",
+            [
+                "DetectorServer", "DetectorClient", "RegistryServer", "RegistryClient", "RecorderServer", "Agents", "Detection", "TestSupport", "Contract", "Bus",
+                "Database", "Terminal", "Compression", logging,
+            ]),
         tests("Registry", ["RegistryServer", "RegistryClient", "TestSupport", "Contract", "Bus", "Database", logging]),
         tests("Relay", ["RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),
         tests(
@@ -175,7 +183,7 @@ let package = Package(
                 "APIServer", "APIClient", "Asciicast", "ServiceKit", nioCore, nioWebSocket, "RelayServer", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol",
                 "Compression", logging,
             ]),
-        tests("CommandLine", ["Console", "LocalStack", "Inspect", "Contract", "Terminal", "TestSupport", "ViewProtocol"]),
+        tests("CommandLine", ["Agents", "HookFiles", "Console", "LocalStack", "Inspect", "Contract", "Terminal", "TestSupport", "ViewProtocol"]),
         tests("EndToEnd", ["APIClient", "ViewProtocol", "Compression", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
     ]
         + service(
@@ -186,6 +194,13 @@ let package = Package(
             "Recorder", folder: "recorder",
             client: ["Bus", "Contract"],
             server: ["Asciicast", "BindingsClient", "Bus", "Compression", "Contract", "Database", "Digest", "Pattern", "ServiceKit", "Sharding", "Terminal", "ViewProtocol", logging, metrics])
+        + service(
+            "Detector", folder: "detector",
+            client: ["Bus", "Contract"],
+            server: [
+                "Agents", "Bus", "Compression", "Contract", "Detection", "RecorderClient", "RegistryClient", "ServiceKit", "Sharding", "Terminal",
+                logging, metrics,
+            ])
         + service(
             "Registry", folder: "registry",
             client: ["Bus", "Contract"],

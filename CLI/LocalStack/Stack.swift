@@ -153,7 +153,7 @@ public struct Stack: Sendable {
         for (service, count) in options.scale {
             guard StackSettings.services.contains(service), service != "runner", service != "api", (1...16).contains(count) else {
                 throw StackError(
-                    .badSettings, "--scale \(service)=\(count) is not possible.", fix: "relay, recorder, registry and bindings can have 1 to 16 instances.")
+                    .badSettings, "--scale \(service)=\(count) is not possible.", fix: "relay, recorder, registry, bindings and detector can have 1 to 16 instances.")
             }
             settings.scale[service] = count
         }

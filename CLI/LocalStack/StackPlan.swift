@@ -39,6 +39,9 @@ enum StackPlan {
             switch service {
             case "recorder", "registry", "bindings":
                 environment["SWITCHBACK_DATABASE_URL"] = settings.databaseURL
+            case "detector":
+                // Manifests of the person's own.
+                environment["SWITCHBACK_AGENTS"] = environment["SWITCHBACK_AGENTS"] ?? home.path + "/agents"
             case "api":
                 environment["SWITCHBACK_API_LISTEN"] = "\(settings.apiHost):\(settings.apiPort)"
                 environment["SWITCHBACK_TOKENS"] = home.tokensFile
@@ -46,6 +49,7 @@ enum StackPlan {
                 environment["SWITCHBACK_RUNNER_DIR"] = home.runnerDirectory
                 environment["SWITCHBACK_RUNNER_NAME"] = environment["SWITCHBACK_RUNNER_NAME"] ?? "local"
                 environment["SWITCHBACK_SHIM"] = shim
+                environment["SWITCHBACK_AGENTS"] = environment["SWITCHBACK_AGENTS"] ?? home.path + "/agents"
                 // For the command inside pods.
                 environment["SWITCHBACK_URL"] = settings.address
             default:

@@ -22,7 +22,7 @@ public struct StackSettings: Codable, Sendable, Equatable {
     public var scale: [String: Int]
 
     /// Services in the order they start. `runner` is started last.
-    public static let services = ["relay", "recorder", "registry", "bindings", "api", "runner"]
+    public static let services = ["relay", "recorder", "registry", "bindings", "detector", "api", "runner"]
 
     /// The address people open and the command talks to.
     public var address: String {

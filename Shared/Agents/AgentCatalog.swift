@@ -132,6 +132,9 @@ public struct AgentCatalog: Sendable {
         return stamps
     }
 
+    /// The first folder: what came with the programs.
+    public var shippedFolder: String? { folders.first }
+
     /// The rules of programs that nobody described.
     public var fallback: AgentManifest? { manifests[AgentManifest.fallbackName] }
 

@@ -104,13 +104,20 @@ public struct PodHistory: Sendable, Codable {
         public var reason: String?
         public var from: Timestamp
         public var to: Timestamp?
+        /// A status's frame, and what it rested on.
+        public var seq: UInt64?
+        public var evidence: String?
 
-        public init(what: String, value: String, reason: String?, from: Timestamp, to: Timestamp?) {
+        public init(
+            what: String, value: String, reason: String?, from: Timestamp, to: Timestamp?, seq: UInt64? = nil, evidence: String? = nil
+        ) {
             self.what = what
             self.value = value
             self.reason = reason
             self.from = from
             self.to = to
+            self.seq = seq
+            self.evidence = evidence
         }
     }
     public var entries: [Entry]

@@ -25,16 +25,21 @@ public struct Membership: Sendable {
         public var isEmpty: Bool { gained.isEmpty && lost.isEmpty }
     }
 
-    /// An instance that was not heard for this long is gone.
-    public static let timeout = Duration.seconds(3)
+    /// An instance that was not heard for three beats of this length is gone.
+    public static let beat = Duration.seconds(1)
 
+    private let timeout: Duration
     public let instance: String
     /// Whether we take shards: after others had a moment to answer, until we leave.
     public private(set) var isServing = false
     public private(set) var owned: Set<Shard> = []
     private var lastHeard: [String: ContinuousClock.Instant] = [:]
 
-    public init(instance: String) { self.instance = instance }
+    /// - Parameter beat: how often an instance says that it lives.
+    public init(instance: String, beat: Duration = Self.beat) {
+        self.instance = instance
+        timeout = beat * 3
+    }
 
     /// All living instances, ourselves included while we serve.
     public var members: Set<String> {
@@ -66,7 +71,7 @@ public struct Membership: Sendable {
     /// Forgets who was silent for too long.
     public mutating func tick(_ now: ContinuousClock.Instant) -> Change {
         let before = lastHeard.count
-        lastHeard = lastHeard.filter { now - $0.value <= Self.timeout }
+        lastHeard = lastHeard.filter { now - $0.value <= timeout }
         return lastHeard.count == before ? Change(gained: [], lost: []) : recompute()
     }
 

@@ -17,11 +17,14 @@ public final class ShardOwnership: Sendable {
     private let task = Mutex<Task<Void, Never>?>(nil)
 
     /// Asks who lives, waits 50 ms for answers, then takes its shards and calls `onChange` with them.
-    /// - Parameter onChange: called in order, never twice at once; must not wait long.
+    /// - Parameters:
+    ///   - beat: how often this instance says that it lives; the same in all instances of a service.
+    ///   - onChange: called in order, never twice at once; must not wait long.
     public static func start(
-        _ connection: BusConnection, service: String, instance: String, onChange: @escaping @Sendable (Membership.Change) -> Void
+        _ connection: BusConnection, service: String, instance: String, every beat: Duration = Membership.beat,
+        onChange: @escaping @Sendable (Membership.Change) -> Void
     ) async throws(BusError) -> ShardOwnership {
-        let ownership = ShardOwnership(connection, service, instance, onChange)
+        let ownership = ShardOwnership(connection, service, instance, beat, onChange)
         try ownership.listen()
         ownership.announce(.joining)
         try connection.publish(Subjects.aliveQuery(service: service), payload: [] as [UInt8])
@@ -30,7 +33,7 @@ public final class ShardOwnership: Sendable {
         ownership.announce(.serving)
         let task = Task { [weak ownership] in
             while !Task.isCancelled {
-                try? await Task.sleep(for: .seconds(1))
+                try? await Task.sleep(for: beat)
                 guard let ownership, !Task.isCancelled else { return }
                 ownership.announce(.serving)
                 // Without a bus nobody is heard, and that says nothing about who lives.
@@ -42,13 +45,13 @@ public final class ShardOwnership: Sendable {
     }
 
     private init(
-        _ connection: BusConnection, _ service: String, _ instance: String, _ onChange: @escaping @Sendable (Membership.Change) -> Void
+        _ connection: BusConnection, _ service: String, _ instance: String, _ beat: Duration, _ onChange: @escaping @Sendable (Membership.Change) -> Void
     ) {
         self.connection = connection
         self.service = service
         self.instance = instance
         self.onChange = onChange
-        self.membership = Mutex(Membership(instance: instance))
+        self.membership = Mutex(Membership(instance: instance, beat: beat))
     }
 
     /// The shards that are ours now.
@@ -66,6 +69,12 @@ public final class ShardOwnership: Sendable {
         announce(.leaving)
         for subscription in subscriptions.withLock({ $0 }) { subscription.unsubscribe() }
         try? await connection.flush(timeout: .seconds(1))
+    }
+
+    /// Falls silent without a word, as a process does that is killed.
+    public func abandon() {
+        task.withLock { $0.take() }?.cancel()
+        for subscription in subscriptions.withLock({ $0 }) { subscription.unsubscribe() }
     }
 
     private func listen() throws(BusError) {

@@ -40,13 +40,14 @@ public final class ScriptedShim: Sendable {
 
     /// Publishes the `start` frame.
     public init(
-        _ bus: BusConnection, pod: PodID = .random(), columns: Int = 80, rows: Int = 24, answers: Bool = true, keepsFrames: Bool = true
+        _ bus: BusConnection, pod: PodID = .random(), agent: String? = nil, columns: Int = 80, rows: Int = 24, answers: Bool = true,
+        keepsFrames: Bool = true
     ) throws {
         self.bus = bus
         self.pod = pod
         state = Mutex(State(terminal: Terminal(columns: columns, rows: rows, scrollback: 10_000), keepsFrames: keepsFrames))
         if answers { try answer() }
-        try control(.start(.init(argv: ["script"], columns: columns, rows: rows)))
+        try control(.start(.init(argv: ["script"], columns: columns, rows: rows, agent: agent)))
     }
 
     // MARK: - Frames

@@ -118,7 +118,7 @@ struct StackHomeTests {
 
     @Test("Several instances of a service have names of their own")
     func instances() {
-        #expect(StackSettings.sample.instances.map(\.name) == ["relay", "relay-2", "recorder", "registry", "bindings", "api", "runner"])
+        #expect(StackSettings.sample.instances.map(\.name) == ["relay", "relay-2", "recorder", "registry", "bindings", "detector", "api", "runner"])
     }
 }
 

@@ -76,7 +76,7 @@ struct StackTests {
         #expect(first.link.hasPrefix(first.address + "/?token=sb_"))
         let report = try it.stack.report()
         #expect(report.state == "ready")
-        #expect(report.servers.map(\.name) == ["nats", "postgres", "relay", "recorder", "registry", "bindings", "api", "runner"])
+        #expect(report.servers.map(\.name) == ["nats", "postgres", "relay", "recorder", "registry", "bindings", "detector", "api", "runner"])
         let again = try it.up { $0.port = nil }
         #expect(again.wasUp && again.address == first.address)
         #expect(throws: StackError.self) { try it.up { $0.port = 1 } }

@@ -66,7 +66,7 @@ struct Ps: AsyncParsableCommand {
 
     private static func status(_ pod: Pod, _ now: Timestamp) -> String {
         guard let status = pod.status else { return "-" }
-        return "\(status.status)\(status.reason.map { " (\($0))" } ?? "") \(Say.age(since: status.since, now: now))"
+        return "\(StatusWords.coloured(status, .forOutput)) \(Say.age(since: status.since, now: now))"
     }
 
     static func state(_ pod: Pod, _ style: Style) -> String {

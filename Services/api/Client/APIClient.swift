@@ -61,6 +61,20 @@ public struct APIClient: Sendable {
         try await get(path(ref, "history"))
     }
 
+    /// What the pod's agent is doing, now or at a time.
+    public func status(_ ref: String, at: String? = nil) async throws(ErrorBody) -> PodStatus {
+        try await get(path(ref, "status"), [("at", at)])
+    }
+
+    /// Why the status is what it is.
+    public func explain(_ ref: String, at: String? = nil) async throws(ErrorBody) -> StatusExplanation {
+        try await get(path(ref, "explain"), [("at", at)])
+    }
+
+    public func agents() async throws(ErrorBody) -> KnownAgents {
+        try await get("/v1/agents")
+    }
+
     /// What can be said with an input.
     public struct Input: Codable, Sendable {
         public var text: String?

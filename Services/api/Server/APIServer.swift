@@ -61,7 +61,7 @@ public struct APIServer: Service {
         self.onListening = onListening
         access = Access(tokens: try AccessTokens(file: configuration.tokenFile), origins: configuration.origins)
         service = TerminalService(bus: bus, grants: try BindingGrants(bus: bus, logger: logger), instance: configuration.instance, logger: logger)
-        var routes = PodRoutes(service: service).all + ScreenRoutes(service: service).all + TerminalRoutes().all
+        var routes = PodRoutes(service: service).all + ScreenRoutes(service: service).all + StatusRoutes(service: service).all + TerminalRoutes().all
         routes +=
             RecordingRoutes(
                 service: service, importer: Importer(bus: bulk, registry: service.registry, logger: logger)

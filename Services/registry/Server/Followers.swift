@@ -10,7 +10,7 @@ final class Followers: Sendable {
     private struct Waiting {
         var controls: [StreamMessage] = []
         var completions: [StreamMessage] = []
-        var statuses: [PodID: PodStatus] = [:]
+        var statuses: [StreamMessage] = []
         var isWorking = false
         var isStopped = false
     }
@@ -20,7 +20,6 @@ final class Followers: Sendable {
     private let logger: Logger
     private let waiting = Mutex(Waiting())
     private let consumers = Mutex<[PullConsumer]>([])
-    private let subscriptions = Mutex<[BusSubscription]>([])
 
     init(service: RegistryService, sender: EventSender, logger: Logger) {
         self.service = service
@@ -43,18 +42,11 @@ final class Followers: Sendable {
         }
         try await follow(Streams.terminals, Subjects.allControl, "registry-control") { $0.controls.append($1) }
         try await follow(Streams.events, "event.recording.*.complete", "registry-recorded") { $0.completions.append($1) }
-        let statuses = try bus.subscribe(Subjects.allStatus, queue: "registry") { [weak self] message in
-            guard let pod = PodID(message.subject.dropFirst("status.".count)),
-                let status = try? JSON.decode(PodStatus.self, from: message.payload)
-            else { return }
-            self?.take { $0.statuses[pod] = status }
-        }
-        subscriptions.withLock { $0.append(statuses) }
+        try await follow(Streams.events, Subjects.allStatusChanges, "registry-status") { $0.statuses.append($1) }
     }
 
     /// Stops taking and waits for the batch in work; what was not kept is delivered again to the next registry.
     func close() async {
-        for subscription in subscriptions.withLock({ $0 }) { subscription.unsubscribe() }
         for consumer in consumers.withLock({ $0 }) { await consumer.stop() }
         waiting.withLock { $0.isStopped = true }
         for _ in 0..<150 where waiting.withLock({ $0.isWorking }) { try? await Task.sleep(for: .milliseconds(10)) }
@@ -82,7 +74,7 @@ final class Followers: Sendable {
                 defer {
                     waiting.controls = []
                     waiting.completions = []
-                    waiting.statuses = [:]
+                    waiting.statuses = []
                 }
                 return waiting
             }
@@ -115,6 +107,11 @@ final class Followers: Sendable {
                 logger.warning("a control frame is garbled and is passed over", metadata: ["subject": "\(message.subject)"])
                 continue
             }
+            switch control {
+            // Signals for the detector change nothing here.
+            case .process, .hook: continue
+            default: break
+            }
             if case .start(let start) = control { starts[frame.pod] = (start, frame.time) }
             facts.append((frame.pod, .control(control, seq: frame.seq), frame.time))
         }
@@ -132,10 +129,18 @@ final class Followers: Sendable {
             }
             try await service.store.learn(facts.filter { unknown.contains($0.pod) })
         }
-        for (pod, status) in batch.statuses { try await service.store.learn(status, of: pod) }
-        let (controls, recorded) = consumers.withLock { ($0.first, $0.last) }
-        for message in batch.controls { controls?.ack(message) }
-        for message in batch.completions { recorded?.ack(message) }
+        try await service.store.learn(batch.statuses.compactMap { message in
+            let tokens = message.subject.split(separator: ".")
+            guard tokens.count == 4, let pod = PodID(tokens[2]), let status = try? JSON.decode(PodStatus.self, from: message.message.payload) else {
+                logger.warning("a status is garbled and is passed over", metadata: ["subject": "\(message.subject)"])
+                return nil
+            }
+            return (pod, status)
+        })
+        let consumers = consumers.withLock { $0 }
+        for (consumer, messages) in zip(consumers, [batch.controls, batch.completions, batch.statuses]) {
+            for message in messages { consumer.ack(message) }
+        }
         await sender.wake()
     }
 }

@@ -116,14 +116,15 @@ extension RegistryStore {
                 }
             }
             let statuses = try connection.query(
-                "SELECT lower(valid) AS since, upper(valid) AS until, status, reason FROM registry.statuses WHERE pod = $1 ORDER BY lower(valid)",
+                "SELECT lower(valid) AS since, upper(valid) AS until, status, reason, seq, evidence FROM registry.statuses WHERE pod = $1 ORDER BY lower(valid)",
                 pod.text)
             for row in statuses {
                 entries.append(
                     .init(
                         what: "status", value: try row.decode("status"), reason: try row.decode("reason"),
                         from: Timestamp(microseconds: try row.decode("since")),
-                        to: try row.decode("until", as: Int64?.self).map { Timestamp(microseconds: $0) }))
+                        to: try row.decode("until", as: Int64?.self).map { Timestamp(microseconds: $0) },
+                        seq: UInt64(clamping: try row.decode("seq", as: Int64.self)), evidence: try row.decode("evidence")))
             }
             return entries.sorted { $0.from < $1.from }
         }

@@ -80,5 +80,11 @@ extension RegistryStore {
                 made timestamptz NOT NULL DEFAULT now()
             );
             """),
+        Migration(
+            "the whole of what a detector says: question, options, fingerprint, confidence",
+            """
+            ALTER TABLE statuses ADD COLUMN detail jsonb;
+            CREATE INDEX statuses_current_status ON statuses (status) WHERE upper_inf(valid);
+            """),
     ]
 }

@@ -111,6 +111,7 @@ struct RegistryStore: Sendable {
                     state = $5::jsonb, since = $6 WHERE pod = $1
                 """, pod.text, state.lifecycle.rawValue, state.lifecycle.isLive, state.runner, text, from.databaseValue)
         }
+        if !state.lifecycle.isLive { try endStatus(connection, pod, at: state.exited ?? from) }
         if from == since {
             // It held for no time at all.
             try connection.query(
@@ -121,31 +122,6 @@ struct RegistryStore: Sendable {
             )
             try connection.query(
                 "INSERT INTO registry.pod_states (pod, valid, state) VALUES ($1, tstzrange($2, NULL), $3::jsonb)", pod.text, from.databaseValue, text)
-        }
-    }
-
-    /// Keeps what the detector says; older than what is kept changes nothing.
-    func learn(_ status: PodStatus, of pod: PodID) async throws {
-        try await pool.withTransaction { connection in
-            let row = try connection.query(
-                "SELECT lower(valid) AS since, seq, status, reason FROM registry.statuses WHERE pod = $1 AND upper_inf(valid) FOR UPDATE", pod.text
-            ).first
-            if let row {
-                let since = Timestamp(microseconds: try row.decode("since"))
-                let seq: Int64 = try row.decode("seq")
-                let isSame = try row.decode("status", as: String.self) == status.status && row.decode("reason", as: String?.self) == status.reason
-                guard status.since >= since, status.seq >= UInt64(bitPattern: seq), !isSame else { return }
-                if status.since == since {
-                    try connection.query("DELETE FROM registry.statuses WHERE pod = $1 AND upper_inf(valid)", pod.text)
-                } else {
-                    try connection.query(
-                        "UPDATE registry.statuses SET valid = tstzrange(lower(valid), $2) WHERE pod = $1 AND upper_inf(valid)", pod.text,
-                        status.since.databaseValue)
-                }
-            }
-            try connection.query(
-                "INSERT INTO registry.statuses (pod, valid, status, reason, seq, evidence) VALUES ($1, tstzrange($2, NULL), $3, $4, $5, $6)",
-                pod.text, status.since.databaseValue, status.status, status.reason, Int64(clamping: status.seq), status.evidence)
         }
     }
 
@@ -195,7 +171,7 @@ struct RegistryStore: Sendable {
     {
         """
         SELECT p.pod, p.name, p.spec, p.author, p.created, p.imported, p.resumed_from, \(state) AS state, s.status, s.reason AS status_reason,
-            lower(s.valid) AS status_since, s.seq AS status_seq, s.evidence\(extra.map { ", " + $0 } ?? "")
+            lower(s.valid) AS status_since, s.seq AS status_seq, s.evidence, s.detail AS status_detail\(extra.map { ", " + $0 } ?? "")
         FROM \(from) LEFT JOIN registry.statuses s ON s.pod = p.pod AND \(status)
         """
     }
@@ -215,9 +191,9 @@ struct RegistryStore: Sendable {
         pod.owner = Author(try row.decode("author", as: String.self))
         pod = pod.in(state)
         if let status = try row.decode("status", as: String?.self) {
-            pod.status = PodStatus(
-                status: status, reason: try row.decode("status_reason"), since: Timestamp(microseconds: try row.decode("status_since")),
-                seq: UInt64(clamping: try row.decode("status_seq", as: Int64.self)), evidence: try row.decode("evidence"))
+            pod.status = try Self.status(
+                status, reason: try row.decode("status_reason"), since: try row.decode("status_since"), seq: try row.decode("status_seq"),
+                evidence: try row.decode("evidence"), detail: try row.decode("status_detail"))
         }
         return pod
     }

@@ -8,7 +8,7 @@ import TestSupport
 final class Stack: Sendable {
     /// The parts that are programs of ours, in the order in which they start.
     enum Part: String, CaseIterable {
-        case registry, bindings, recorder, relay, api, runner
+        case registry, bindings, recorder, relay, detector, api, runner
     }
 
     let nats: NATSServer

@@ -1,6 +1,7 @@
 internal import BindingsClient
 internal import Bus
 internal import Contract
+internal import DetectorClient
 internal import Logging
 internal import RegistryClient
 internal import RecorderClient
@@ -23,6 +24,7 @@ final class TerminalService: Sendable {
     let registry: RegistryClient
     let recorder: RecorderClient
     let bindings: BindingsClient
+    let detector: DetectorClient
     let feeds: LiveFeeds
     let grants: BindingGrants
     let logger: Logger
@@ -35,6 +37,7 @@ final class TerminalService: Sendable {
         registry = RegistryClient(bus: bus)
         recorder = RecorderClient(bus: bus)
         bindings = BindingsClient(bus: bus)
+        detector = DetectorClient(bus: bus)
         feeds = LiveFeeds(bus: bus, relay: RelayWatching(relay: relay, viewer: "api-" + instance))
     }
 

@@ -37,10 +37,32 @@ enum OpenAPISchemas {
             "type": "object", "description": "How a process ended; one of the members is there.",
             "properties": ["code": integer, "signal": integer, "lost": string],
         ],
-        "Status": object(["status": string, "reason": string, "since": time, "seq": integer, "evidence": string]),
+        "Status": object(
+            [
+                "status": ["type": "string", "enum": ["executing", "waiting", "idle", "unknown"]], "reason": string, "since": time, "seq": integer,
+                "evidence": string, "confidence": ["type": "number", "minimum": 0, "maximum": 1], "question": string, "options": list(string),
+                "fingerprint": string, "background": integer, "retry": string, "agent": string, "drift": boolean,
+            ], required: ["status", "since", "seq"]),
+        "Explanation": object(
+            [
+                "pod": string, "at": time, "status": reference("Status"), "agent": string, "manifest_version": string, "manifest_source": string,
+                "evidence": list(
+                    object([
+                        "status": string, "reason": string, "source": string, "rule": string, "region": string, "text": string, "since": time,
+                        "seen": time, "until": time, "rank": integer, "outcome": string,
+                    ])), "regions": list(object(["name": string, "first": integer, "last": integer, "text": list(string)])),
+                "notes": list(string), "history": list(reference("Status")),
+            ], required: ["at", "status", "evidence", "regions", "notes"]),
+        "Agents": object([
+            "agents": list(
+                object([
+                    "name": string, "title": string, "aliases": list(string), "version": string, "agent_versions": string, "source": string,
+                    "origin": string, "rules": integer, "has_hooks": boolean, "problem": string,
+                ])), "problems": list(string),
+        ]),
         "PodPage": object(["pods": list(reference("Pod")), "next": string], required: ["pods"]),
         "PodHistory": object([
-            "entries": list(object(["what": string, "value": string, "reason": string, "from": time, "to": time]))
+            "entries": list(object(["what": string, "value": string, "reason": string, "from": time, "to": time, "seq": integer, "evidence": string]))
         ]),
         "Runner": object([
             "runner": string, "host": string, "version": string, "state": string, "last_beat": time, "first_seen": time,

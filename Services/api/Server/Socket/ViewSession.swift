@@ -2,6 +2,7 @@ internal import BindingsClient
 internal import Bus
 internal import Contract
 internal import FoundationEssentials
+internal import Logging
 internal import NIOCore
 internal import NIOWebSocket
 internal import RecorderClient
@@ -30,6 +31,7 @@ final class ViewSession: TerminalSession {
     private var early: [ViewCommand] = []
     private var sizing: RepeatedTask?
     private var ending: RepeatedTask?
+    private var statuses: BusSubscription?
     /// For a viewer that wants few changes: none before this, and whether one is to come then.
     private var nextChange = NIODeadline.uptimeNanoseconds(0)
     private var isChangeDue = false
@@ -56,6 +58,7 @@ final class ViewSession: TerminalSession {
         socket = nil
         leaveLive()
         sizing?.cancel()
+        statuses?.unsubscribe()
         if case .past(let past) = mode { past.stop() }
         mode = .opening
         if let pod { service.release(pod.pod, viewer: viewer, person: request.person) }
@@ -67,6 +70,7 @@ final class ViewSession: TerminalSession {
             let (grants, author) = (service.grants, request.person.author)
             socket?.closeUnless { grants.allows(author, .read, on: pod.pod) }
         }
+        followStatus(of: pod)
         if let status = pod.status { send(Typed(type: "status", value: status)) }
         if let columns = request.columns, let rows = request.rows { resize(columns, rows) }
         // What was asked for meanwhile comes first; else the viewer begins where the pod is.
@@ -76,6 +80,25 @@ final class ViewSession: TerminalSession {
             if pod.lifecycle.isLive { goLive() } else { goPast { past in past.seek(to: .newest) } }
         }
         for command in commands { perform(command) }
+    }
+
+    /// Tells the viewer what the agent does, while it looks at the live screen.
+    private func followStatus(of pod: Pod) {
+        guard pod.lifecycle.isLive, let socket else { return }
+        let loop = socket.eventLoop
+        let bound = NIOLoopBound(Weak(self), eventLoop: loop)
+        do throws(BusError) {
+            statuses = try service.bus.subscribe(Subjects.status(pod.pod)) { message in
+                guard let status = try? JSON.decode(PodStatus.self, from: message.payload) else { return }
+                loop.execute {
+                    guard let session = bound.value.object else { return }
+                    session.pod?.status = status
+                    if case .live = session.mode { session.send(Typed(type: "status", value: status)) }
+                }
+            }
+        } catch {
+            service.logger.warning("a viewer hears no statuses", metadata: ["pod": "\(pod.pod)", "reason": "\(error)"])
+        }
     }
 
     private func end(_ error: ErrorBody) {
