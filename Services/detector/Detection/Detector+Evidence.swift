@@ -190,7 +190,7 @@ extension Detector {
     /// A process of the pod used the processor lately.
     var isBusy: Bool {
         guard let since = memory.busySince else { return false }
-        return clock < since + Self.busyTime
+        return memory.busyLasts == true || clock < since + Self.busyTime
     }
 
     static let busyTime: Duration = .seconds(3)
@@ -253,7 +253,8 @@ extension Detector {
         if kind == .shell, let fg = process.fg, let shell, fg != shell, fg > 0 {
             let name = process.procs?.last { $0.pgrp == fg }?.comm
             pieces.append(Piece(status: .executing, reason: "tool", source: .process, rule: "foreground command", text: name ?? "a command", rank: Rank.command))
-        } else if kind == .any {
+        } else {
+            // A script's own commands run in its process group.
             addTool(&pieces)
         }
     }
@@ -265,7 +266,7 @@ extension Detector {
         pieces.append(
             Piece(
                 status: .executing, reason: "tool", source: .process, rule: "processor", text: memory.busyName ?? "", rank: rules.kind == .tui ? Rank.staleHook : Rank.command,
-                until: since + Self.busyTime))
+                until: memory.busyLasts == true ? nil : since + Self.busyTime))
     }
 
     // MARK: - Prompt marks

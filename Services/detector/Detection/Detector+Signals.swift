@@ -23,6 +23,7 @@ extension Detector {
     mutating func note(_ report: ProcessReport) -> Bool {
         let old = memory.process
         var busy: String?
+        memory.busyLasts = nil
         for process in report.procs ?? [] {
             // The agent's own work is no sign of a tool's: many burn the processor while they wait.
             if process.pid == report.procs?.first?.pid && rules.kind == .tui { continue }
@@ -30,6 +31,8 @@ extension Detector {
             let isShell = process.pid == (report.shell ?? report.procs?.first?.pid) && kind == .shell
             if isShell { continue }
             if process.load ?? 0 >= 0.05 { busy = process.comm }
+            // The least load that a shim counts as busy, and of which it tells the end.
+            if process.load ?? 0 >= 0.1 { memory.busyLasts = true }
             if let before, process.cpu - before >= 0.02 { busy = process.comm }
             if process.state == "R" && (before == nil || process.cpu > (before ?? 0)) { busy = process.comm }
         }

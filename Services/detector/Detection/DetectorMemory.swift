@@ -8,6 +8,8 @@ public struct DetectorMemory: Sendable, Equatable, Codable {
     /// When a process was last seen to use the processor, and which.
     var busySince: Timestamp?
     var busyName: String?
+    /// A shim that measures loads says when they end: until then they last.
+    var busyLasts: Bool?
     var hook: HookReport?
     var hookTime: Timestamp?
     var hookSeq: UInt64?

@@ -49,6 +49,7 @@ final class TerminalService: Sendable {
         registry = other.registry
         recorder = RecorderClient(bus: other.bus, asker: asker)
         bindings = other.bindings
+        detector = other.detector
         feeds = other.feeds
     }
 

@@ -37,6 +37,11 @@ struct StatusRoutes {
 
     @Sendable private func explain(_ request: APIRequest) async throws -> Response {
         let (pod, at) = try await moment(request)
+        // The regions are the screen's text.
+        let author = request.person.author
+        if request.person.pod != nil, author.id != pod.pod.text, !service.grants.allows(author, .read, on: pod.pod) {
+            throw ErrorBody(.denied, "no binding lets you read \(pod.name)")
+        }
         return try Answer.json(try await service.detector.explain(ExplainStatus(pod: pod.pod, at: at)))
     }
 
