@@ -41,6 +41,8 @@ public final class AckedPublisher: Sendable {
         /// Tokens that the server refused and has not stored since.
         var refused: Set<UInt64> = []
         var timerRuns = false
+        /// Ticks in a row that found nothing to watch.
+        var idleTicks = 0
         var isClosed = false
         var waiters: [(id: UInt64, wish: Wish, continuation: CheckedContinuation<Void, Never>)] = []
         var nextWaiter: UInt64 = 0
@@ -221,10 +223,14 @@ public final class AckedPublisher: Sendable {
         }
     }
 
+    /// The timer outlives short pauses: beginning one for each message of a slow flow would cost more than the message.
+    private static let idleTicks = 4
+
     private func startTimer() {
         let starts = fields.withLock { fields in
             if fields.timerRuns { return false }
             fields.timerRuns = true
+            fields.idleTicks = 0
             return true
         }
         guard starts else { return }
@@ -240,10 +246,15 @@ public final class AckedPublisher: Sendable {
     /// False when there is nothing more to watch.
     private func tick() -> Bool {
         let (goesOn, isLate) = fields.withLock { fields in
-            if fields.window.count == 0 || fields.isClosed {
+            if fields.isClosed || (fields.window.count == 0 && fields.idleTicks >= Self.idleTicks) {
                 fields.timerRuns = false
                 return (false, false)
             }
+            if fields.window.count == 0 {
+                fields.idleTicks += 1
+                return (true, false)
+            }
+            fields.idleTicks = 0
             return (true, fields.mode != .resolving && ContinuousClock.now - fields.lastProgress > ackTimeout)
         }
         if isLate && connection.isConnected { probe() }

@@ -27,7 +27,7 @@ extension BusConnection {
         let bytes = payload.baseAddress?.assumingMemoryBound(to: CChar.self)
         try check(natsMsg_Create(&created, subject, reply, bytes, count), "making a message for \(subject)")
         guard let message = created else { throw BusError(.library, "making a message for \(subject): no memory") }
-        defer { natsMsg_Destroy(message) }
+        defer { MessageTrash.shared.discard(message, bytes: payload.count) }
         for (name, value) in headers {
             try check(natsMsgHeader_Add(message, name, value), "setting the header \(name)")
         }

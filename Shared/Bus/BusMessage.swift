@@ -15,7 +15,7 @@ public final class BusMessage: @unchecked Sendable {
     /// Takes over the C message.
     init(owning pointer: OpaquePointer) { self.pointer = pointer }
 
-    deinit { natsMsg_Destroy(pointer) }
+    deinit { MessageTrash.shared.discard(pointer, bytes: payloadSize) }
 
     public var subject: String { natsMsg_GetSubject(pointer).map { String(cString: $0) } ?? "" }
 

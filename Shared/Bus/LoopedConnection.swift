@@ -17,12 +17,26 @@ final class LoopedConnection: @unchecked Sendable {
         var isRetired = false
     }
 
+    /// Which subscriptions had messages lately, newest first, and how many the connection had.
+    private struct Lately {
+        var total: UInt64 = 0
+        var subscriptions: [LoopedSubscription] = []
+
+        mutating func note(_ subscription: LoopedSubscription) {
+            if subscriptions.contains(where: { $0 === subscription }) { return }
+            subscriptions.insert(subscription, at: 0)
+            if subscriptions.count > 4 { subscriptions.removeLast() }
+        }
+    }
+
     /// Bytes that wait for the end of a turn at most.
     private static let unsentLimit = 64 << 10
 
     let loop: BusLoop
     private let fields = Mutex(Fields())
     private let subscriptions = Mutex<[LoopedSubscription]>([])
+    private let lately = Mutex(Lately())
+    private let statistics = MessageCounter()
     private let needsLook = Atomic<Bool>(false)
     private let draining = Atomic<Bool>(false)
     /// libnats has bytes for the socket. Set and cleared by its callbacks, under its lock.
@@ -113,8 +127,32 @@ final class LoopedConnection: @unchecked Sendable {
         turnLock.withLock { _ in
             guard let handle = usable else { return }
             if isReadable { natsConnection_ProcessReadEvent(handle.value) }
-            let isDraining = isDraining
-            for subscription in subscriptions.withLock({ $0 }) { subscription.deliver(isDraining: isDraining) }
+            deliver(handle, all: mustLook || isDraining)
+        }
+    }
+
+    /// Looks at the subscriptions that had messages lately, and at all others only when more have come than those had: a service has
+    /// a hundred, and a look at each takes longer than a message. Under `turnLock`.
+    private func deliver(_ handle: SendablePointer, all: Bool) {
+        var arrived = 0
+        let total = statistics.messagesIn(handle.value)
+        lately.withLock { lately in
+            arrived = Int(total &- lately.total)
+            lately.total = total
+        }
+        let isDraining = isDraining
+        if !all {
+            for subscription in lately.withLock({ $0.subscriptions }) {
+                arrived -= subscription.deliver(isDraining: false)
+                if arrived <= 0 { return }
+            }
+        }
+        for subscription in subscriptions.withLock({ $0 }) {
+            let count = subscription.deliver(isDraining: isDraining)
+            guard count > 0 else { continue }
+            arrived -= count
+            lately.withLock { $0.note(subscription) }
+            if arrived <= 0, !all { return }
         }
     }
 
@@ -130,6 +168,7 @@ final class LoopedConnection: @unchecked Sendable {
         turnLock.withLock { _ in fields.withLock { $0.isRetired = true } }
         loop.remove(self)
         subscriptions.withLock { $0 = [] }
+        lately.withLock { $0.subscriptions = [] }
     }
 
     /// Handlers get what has arrived, and libnats is told when there is no more.
@@ -174,6 +213,23 @@ final class LoopedConnection: @unchecked Sendable {
 
     func remove(_ subscription: LoopedSubscription) {
         subscriptions.withLock { $0.removeAll { $0 === subscription } }
+        lately.withLock { $0.subscriptions.removeAll { $0 === subscription } }
+    }
+}
+
+/// Reads how many messages a connection has had.
+// The C object is used under the loop's lock only.
+private final class MessageCounter: @unchecked Sendable {
+    private var statistics: OpaquePointer?
+
+    deinit { natsStatistics_Destroy(statistics) }
+
+    func messagesIn(_ connection: OpaquePointer) -> UInt64 {
+        if statistics == nil { natsStatistics_Create(&statistics) }
+        guard let statistics, natsConnection_GetStats(connection, statistics) == NATS_OK else { return 0 }
+        var counts = (in: UInt64(0), bytesIn: UInt64(0), out: UInt64(0), bytesOut: UInt64(0), reconnects: UInt64(0))
+        natsStatistics_GetCounts(statistics, &counts.in, &counts.bytesIn, &counts.out, &counts.bytesOut, &counts.reconnects)
+        return counts.in
     }
 }
 
@@ -199,12 +255,15 @@ final class LoopedSubscription: @unchecked Sendable {
         natsSubscription_Unsubscribe(pointer)
     }
 
-    func deliver(isDraining: Bool) {
-        var count: Int32 = 0
-        guard natsSubscription_GetPending(pointer, &count, nil) == NATS_OK else { return }
-        while count > 0, !isEnded.load(ordering: .relaxed), take(wait: 0) { count -= 1 }
+    /// Gives the handler what waits. Returns how many messages that was.
+    func deliver(isDraining: Bool) -> Int {
+        var waiting: Int32 = 0
+        guard natsSubscription_GetPending(pointer, &waiting, nil) == NATS_OK else { return 0 }
+        var count = 0
+        while count < Int(waiting), !isEnded.load(ordering: .relaxed), take(wait: 0) { count += 1 }
         // Asked once more with nothing waiting, libnats takes a draining subscription for done.
         if isDraining { _ = take(wait: 1) }
+        return count
     }
 
     /// False: there is nothing to take.

@@ -50,9 +50,19 @@ extension Core {
     @inline(__always)
     private mutating func leave(_ count: Int) {
         for row in 0..<count {
-            if tracksIndex { scrolledOff.append(rowText(row)) }
+            if tracksIndex { appendLine(row) }
             if !isAlternate && scrollback > 0 { push(row) }
         }
+    }
+
+    @inline(__always)
+    private mutating func appendLine(_ row: Int) {
+        // Taken out while it grows: `appendText` reads the rest of us.
+        var text: [UInt8] = []
+        swap(&text, &scrolledText)
+        appendText(UnsafeBufferPointer(start: grid.row(row), count: grid.usedColumns(row)), to: &text)
+        text.append(0x0a)
+        swap(&text, &scrolledText)
     }
 
     @inline(__always)

@@ -116,7 +116,7 @@ struct Core: ~Copyable {
     var titleChanged = true
     /// Texts that scrolled off, when somebody indexes.
     var tracksIndex = false
-    var scrolledOff: [String] = []
+    var scrolledText: [UInt8] = []
 
     init(columns: Int, rows: Int, scrollback: Int) {
         self.columns = min(max(columns, 1), Core.maximumColumns)
@@ -263,23 +263,28 @@ struct Core: ~Copyable {
 
     /// Text of cells, right-trimmed.
     func text(_ cells: UnsafeBufferPointer<UInt64>) -> String {
-        var end = cells.count
-        while end > 0 {
-            let cell = Cell(raw: cells[end - 1])
-            guard cell.isEmpty || cell.isSpacer || (cell.isNarrow && !cell.isCluster && cell.scalar == 0x20) else { break }
-            end -= 1
-        }
-        // Nearly every line is ASCII, and who indexes a flood of output asks for every line.
-        var seen: UInt64 = 0
-        for index in 0..<end { seen |= cells[index] }
-        if seen & Cell.contentMask & ~Cell.protectedBit < 0x80 {
+        let (end, isASCII) = extent(cells)
+        if isASCII {
             return String(unsafeUninitializedCapacity: end) { bytes in
-                for index in 0..<end {
-                    let byte = UInt8(truncatingIfNeeded: cells[index] & 0x7F)
-                    bytes[index] = byte == 0 ? 0x20 : byte
-                }
+                for index in 0..<end { bytes[index] = Self.ascii(cells[index]) }
                 return end
             }
+        }
+        var bytes: [UInt8] = []
+        appendText(cells, to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Adds the text of cells, right-trimmed, as UTF-8.
+    func appendText(_ cells: UnsafeBufferPointer<UInt64>, to bytes: inout [UInt8]) {
+        let (end, isASCII) = extent(cells)
+        if isASCII {
+            // Nearly every line, and who indexes a flood of output asks for every line.
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: end) { line in
+                for index in 0..<end { line[index] = Self.ascii(cells[index]) }
+                bytes.append(contentsOf: line)
+            }
+            return
         }
         var writer = ByteWriter()
         writer.bytes.reserveCapacity(end * 3)
@@ -292,7 +297,26 @@ struct Core: ~Copyable {
                 writer.utf8(cell.scalar == 0 ? 0x20 : Unicode.Scalar(cell.scalar)?.value ?? 0xFFFD)
             }
         }
-        return String(decoding: writer.bytes, as: UTF8.self)
+        bytes.append(contentsOf: writer.bytes)
+    }
+
+    /// How many cells are left of the blanks at the end, and whether they are all ASCII.
+    private func extent(_ cells: UnsafeBufferPointer<UInt64>) -> (end: Int, isASCII: Bool) {
+        var end = cells.count
+        while end > 0 {
+            let cell = Cell(raw: cells[end - 1])
+            guard cell.isEmpty || cell.isSpacer || (cell.isNarrow && !cell.isCluster && cell.scalar == 0x20) else { break }
+            end -= 1
+        }
+        var seen: UInt64 = 0
+        for index in 0..<end { seen |= cells[index] }
+        return (end, seen & Cell.contentMask & ~Cell.protectedBit < 0x80)
+    }
+
+    @inline(__always)
+    private static func ascii(_ cell: UInt64) -> UInt8 {
+        let byte = UInt8(truncatingIfNeeded: cell & 0x7F)
+        return byte == 0 ? 0x20 : byte
     }
 
     func rowText(_ row: Int) -> String {

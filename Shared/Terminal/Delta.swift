@@ -114,15 +114,24 @@ public struct ScreenImage: Hashable, Sendable {
 public struct IndexChanges: Hashable, Sendable {
     /// Screen rows whose text may have changed.
     public var rows: [Int]
-    /// Texts of lines that left the screen at the top, oldest first.
-    public var scrolledOff: [String]
+    /// Lines that left the screen at the top, oldest first: UTF-8, a line feed behind each.
+    public var scrolledText: [UInt8]
     /// Lines the whole screen moved up, before `rows` applies; the number of rows when everything is new.
     public var scrollCount: Int
 
-    public init(rows: [Int], scrolledOff: [String], scrollCount: Int) {
+    public init(rows: [Int], scrolledText: [UInt8], scrollCount: Int) {
         self.rows = rows
-        self.scrolledOff = scrolledOff
+        self.scrolledText = scrolledText
         self.scrollCount = scrollCount
+    }
+
+    public init(rows: [Int], scrolledOff: [String], scrollCount: Int) {
+        self.init(rows: rows, scrolledText: scrolledOff.flatMap { Array($0.utf8) + [0x0a] }, scrollCount: scrollCount)
+    }
+
+    /// The lines that left, each a text.
+    public var scrolledOff: [String] {
+        scrolledText.split(separator: 0x0a, omittingEmptySubsequences: false).dropLast().map { String(decoding: $0, as: UTF8.self) }
     }
 }
 
@@ -203,9 +212,9 @@ extension Core {
         let rows = (0..<self.rows).filter { grid.isDirty($0, RowFlags.indexDirty) }
         grid.clean(RowFlags.indexDirty)
         grid.indexScrolled = 0
-        let texts = scrolledOff
-        scrolledOff = []
-        return IndexChanges(rows: rows, scrolledOff: texts, scrollCount: scroll)
+        let text = scrolledText
+        scrolledText = []
+        return IndexChanges(rows: rows, scrolledText: text, scrollCount: scroll)
     }
 }
 

@@ -124,7 +124,7 @@ public final class Terminal {
     /// What leads a viewer from one terminal's screen to another's, in either direction of time.
     public static func delta(from: Terminal, to: Terminal) -> ScreenDelta { ScreenDelta.between(from.core, to.core) }
 
-    /// What changed for the text index since the last call; the first call says every row and starts the collection of `scrolledOff`.
+    /// What changed for the text index since the last call; the first call says every row and starts the collection of `scrolledText`.
     public func takeChangedRows() -> IndexChanges { core.takeChangedRows() }
 
     /// Ends a synchronized update the program did not end.

@@ -5,6 +5,13 @@ import Synchronization
 import TestSupport
 import Testing
 
+/// On which thread handlers run: everything holds on both.
+enum HandlerThread: CaseIterable {
+    case ofLibrary, ofLoop
+
+    var delivery: BusOptions.Delivery { self == .ofLoop ? .loop(.shared) : .threads }
+}
+
 @Suite struct BusConnectionTests {
     @Test("a message arrives with its payload and headers")
     func publishSubscribe() async throws {
@@ -26,10 +33,10 @@ import Testing
         #expect(bus.isClosed)
     }
 
-    @Test("messages of one subscription arrive in order")
-    func order() async throws {
+    @Test("messages of one subscription arrive in order", arguments: HandlerThread.allCases)
+    func order(_ thread: HandlerThread) async throws {
         let server = try await NATSServer.start()
-        let bus = try await server.connect()
+        let bus = try await server.connect { $0.delivery = thread.delivery }
         let seen = Mutex<[Int]>([])
         try bus.subscribe("n.>") { message in
             let number = message.integerHeader("N").map { Int($0) } ?? -1
@@ -41,11 +48,11 @@ import Testing
         await bus.close()
     }
 
-    @Test("a request is answered, and one that nobody serves fails at once")
-    func requests() async throws {
+    @Test("a request is answered, and one that nobody serves fails at once", arguments: HandlerThread.allCases)
+    func requests(_ thread: HandlerThread) async throws {
         let server = try await NATSServer.start()
-        let bus = try await server.connect()
-        let other = try await server.connect()
+        let bus = try await server.connect { $0.delivery = thread.delivery }
+        let other = try await server.connect { $0.delivery = thread.delivery }
         try other.serve("echo", queue: "q") { BusReply(Array($0.payload.reversed()), headers: [("K", "v")]) }
         try await other.flush()
         let answer = try await bus.request("echo", payload: [1, 2, 3])
@@ -134,10 +141,10 @@ import Testing
         await other.close()
     }
 
-    @Test("after a server is killed and restarted, subscriptions and requests work again")
-    func reconnect() async throws {
+    @Test("after a server is killed and restarted, subscriptions and requests work again", arguments: HandlerThread.allCases)
+    func reconnect(_ thread: HandlerThread) async throws {
         let server = try await NATSServer.start()
-        let bus = try await server.connect()
+        let bus = try await server.connect { $0.delivery = thread.delivery }
         let states = Mutex<[BusState]>([])
         bus.onStateChange { state in states.withLock { $0.append(state) } }
         try bus.serve("hi") { _ in BusReply([7]) }
@@ -151,10 +158,10 @@ import Testing
         try await eventually { states.withLock { $0.last == .closed } }
     }
 
-    @Test("closing ends waiting requests at once")
-    func closeEndsRequests() async throws {
+    @Test("closing ends waiting requests at once", arguments: HandlerThread.allCases)
+    func closeEndsRequests(_ thread: HandlerThread) async throws {
         let server = try await NATSServer.start()
-        let bus = try await server.connect()
+        let bus = try await server.connect { $0.delivery = thread.delivery }
         try bus.serve("silent") { _ in nil }
         let waiting = Task { try await bus.request("silent", payload: [], timeout: .seconds(60)) }
         try await bus.flush()

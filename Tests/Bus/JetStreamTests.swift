@@ -1,8 +1,16 @@
 import Bus
 import Contract
+import Foundation
 import Synchronization
 import TestSupport
 import Testing
+
+/// A value that a thread of the test's own shares.
+private final class Box: Sendable {
+    private let value: Mutex<Bool>
+    init(_ value: Bool) { self.value = Mutex(value) }
+    func withLock<R>(_ body: (inout Bool) -> R) -> R { value.withLock { body(&$0) } }
+}
 
 @Suite struct JetStreamTests {
     static let limits = StreamLimits(maxAge: .seconds(3600), maxBytes: 512 << 20)
@@ -70,10 +78,44 @@ import Testing
         await bus.close()
     }
 
-    @Test("a publish that no stream takes is reported and kept")
-    func noStream() async throws {
+    @Test("who polls a loop gets messages in turns of its own, and what it publishes leaves with the turn's end")
+    func ownLoop() async throws {
         let server = try await NATSServer.start()
-        let bus = try await server.connect()
+        let other = try await server.connect()
+        let loop = BusLoop()
+        let answers = Mutex(0)
+        let connecting = Task { try await server.connect { $0.delivery = .loop(loop) } }
+        let isDone = Box(false)
+        // The loop's owner: nothing happens on it but by these turns.
+        Thread.detachNewThread {
+            while !isDone.withLock({ $0 }) {
+                var descriptors: [pollfd] = []
+                loop.appendDescriptors(to: &descriptors)
+                poll(&descriptors, nfds_t(descriptors.count), 5)
+                loop.turn(descriptors[...])
+                loop.flush()
+            }
+        }
+        let bus = try await connecting.value
+        try bus.serve("double") { message in
+            #expect(loop.isOwnThread)
+            return BusReply(message.payload.map { $0 * 2 })
+        }
+        try await bus.flush()
+        for number in 0..<100 {
+            let answer = try await other.request("double", payload: [UInt8(number)])
+            if answer.payload == [UInt8(number * 2)] { answers.withLock { $0 += 1 } }
+        }
+        #expect(answers.withLock { $0 } == 100)
+        await other.close()
+        await bus.close()
+        isDone.withLock { $0 = true }
+    }
+
+    @Test("a publish that no stream takes is reported and kept", arguments: HandlerThread.allCases)
+    func noStream(_ thread: HandlerThread) async throws {
+        let server = try await NATSServer.start()
+        let bus = try await server.connect { $0.delivery = thread.delivery }
         let refusals = Mutex(0)
         let publisher = try AckedPublisher(bus, ackTimeout: .milliseconds(200), onRefused: { _ in refusals.withLock { $0 += 1 } })
         _ = publisher.publish("t.a", payload: [1], headers: [("Nats-Msg-Id", "a")])
@@ -84,18 +126,21 @@ import Testing
         await bus.close()
     }
 
-    @Test("with the server killed twice in between, every message is in the stream once and in order, and a consumer sees them so")
-    func nothingLost() async throws {
+    @Test("with the server killed twice in between, every message is in the stream once and in order, and a consumer sees them so", arguments: HandlerThread.allCases)
+    func nothingLost(_ thread: HandlerThread) async throws {
         let (server, bus, jetStream) = try await Self.start()
         let seen = Mutex<[Int]>([])
-        let reader = try await server.connect(name: "reader")
+        let reader = try await server.connect(name: "reader") { $0.delivery = thread.delivery }
         let consumer = try await PullConsumer.start(
             reader, .init(stream: "T", filter: "t.>", batch: 100, maxBytes: 64 << 10), onTrouble: { _ in }
         ) { message in
             let number = Int(String(decoding: message.message.payload.prefix(8), as: UTF8.self)) ?? -1
             seen.withLock { $0.append(number) }
         }
-        let writer = try await server.connect(name: "writer") { $0.reconnectBufferBytes = 0 }
+        let writer = try await server.connect(name: "writer") {
+            $0.reconnectBufferBytes = 0
+            $0.delivery = thread.delivery
+        }
         let publisher = try AckedPublisher(writer, windowBytes: 256 << 10, ackTimeout: .seconds(1))
         let total = 6000
         let writing = Task {

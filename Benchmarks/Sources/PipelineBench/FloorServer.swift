@@ -3,7 +3,7 @@ import Glibc
 /// The least that a terminal on a WebSocket can be: a thread that copies PTY to socket and one that copies back.
 /// Records nothing, remembers nothing.
 enum FloorServer {
-    static func run(port: UInt16, command: [String]) {
+    static func run(port: UInt16, viewers: Int, command: [String]) {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var on: Int32 = 1
         setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
@@ -19,6 +19,7 @@ enum FloorServer {
             exit(1)
         }
         signal(SIGCHLD, SIG_IGN)
+        var connections: [WebSocketConnection] = []
         while true {
             let client = accept(listener, nil, nil)
             guard client >= 0 else { continue }
@@ -28,11 +29,14 @@ enum FloorServer {
                 close(client)
                 continue
             }
-            serve(connection, command)
+            connections.append(connection)
+            guard connections.count == viewers else { continue }
+            serve(connections, command)
+            connections = []
         }
     }
 
-    private static func serve(_ connection: WebSocketConnection, _ command: [String]) {
+    private static func serve(_ connections: [WebSocketConnection], _ command: [String]) {
         var pty: Int32 = -1
         var size = winsize(ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0)
         var argv = command.map { strdup($0) }
@@ -47,12 +51,13 @@ enum FloorServer {
             var buffer = [UInt8](repeating: 0, count: 65536)
             while true {
                 let count = read(terminal, &buffer, buffer.count)
-                guard count > 0, connection.send(buffer[..<count]) else { break }
+                guard count > 0 else { break }
+                for connection in connections where !connection.send(buffer[..<count]) { break }
             }
-            shutdown(connection.descriptor, Int32(SHUT_RDWR))
+            for connection in connections { shutdown(connection.descriptor, Int32(SHUT_RDWR)) }
         }
         thread {
-            var connection = connection
+            var connection = connections[0]
             while let message = connection.receive() {
                 guard message.withUnsafeBytes({ write(terminal, $0.baseAddress, message.count) }) == message.count else { break }
             }
@@ -61,7 +66,7 @@ enum FloorServer {
         }
     }
 
-    private static func thread(_ body: @escaping @Sendable () -> Void) {
+    static func thread(_ body: @escaping @Sendable () -> Void) {
         var id = pthread_t()
         let box = Unmanaged.passRetained(Body(body))
         pthread_create(
@@ -80,7 +85,7 @@ enum FloorServer {
 }
 
 @_silgen_name("forkpty")
-private func forkpty(
+func forkpty(
     _ master: UnsafeMutablePointer<Int32>, _ name: UnsafeMutablePointer<CChar>?, _ settings: UnsafePointer<termios>?,
     _ size: UnsafePointer<winsize>?
 ) -> pid_t

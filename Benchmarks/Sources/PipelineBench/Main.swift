@@ -2,10 +2,14 @@ import Glibc
 
 /// Measures a terminal that is served on a WebSocket: Switchback's, or the floor, a bare PTY on a WebSocket.
 ///
-///     pipeline-bench floor PORT -- CMD…              serves CMD's PTY to whoever connects, each connection its own
+///     pipeline-bench floor PORT VIEWERS -- CMD…      serves CMD's PTY, one to each so many that connect
 ///     pipeline-bench emit COUNT INTERVAL_MS          in the terminal: prints the clock, one line at a time
-///     pipeline-bench flood MEGABYTES                 in the terminal: prints that much text as fast as it can
-///     pipeline-bench measure emit|echo|flood URL     at the viewer's end; a token may follow the URL
+///     pipeline-bench flood MEGABYTES [hold]          in the terminal: prints that much text as fast as it can, and stays
+///     pipeline-bench drip BYTES_PER_SECOND           in the terminal: prints the clock and filler, twenty times a second
+///     pipeline-bench measure emit|echo|flood|join URL [TOKEN]     at the viewer's end
+///     pipeline-bench measure fan VIEWERS URL [TOKEN] a flood, to so many viewers
+///     pipeline-bench measure watch SECONDS URL [TOKEN]    how late the lines of a drip are
+///     pipeline-bench measure terminal -- CMD…        how long until CMD, on a terminal, shows the end of a flood
 @main
 enum PipelineBench {
     static func main() {
@@ -13,28 +17,49 @@ enum PipelineBench {
         let arguments = Array(CommandLine.arguments.dropFirst())
         switch arguments.first {
         case "floor":
-            guard arguments.count > 3, let port = UInt16(arguments[1]), arguments[2] == "--" else { usage() }
-            FloorServer.run(port: port, command: Array(arguments[3...]))
+            guard arguments.count > 4, let port = UInt16(arguments[1]), let viewers = Int(arguments[2]), arguments[3] == "--" else { usage() }
+            FloorServer.run(port: port, viewers: viewers, command: Array(arguments[4...]))
         case "emit":
             guard arguments.count == 3, let count = Int(arguments[1]), let interval = UInt32(arguments[2]) else { usage() }
             emit(count: count, intervalMilliseconds: interval)
         case "flood":
-            guard arguments.count == 2, let megabytes = Int(arguments[1]) else { usage() }
-            flood(megabytes: megabytes)
+            guard (2...3).contains(arguments.count), let megabytes = Int(arguments[1]) else { usage() }
+            flood(megabytes: megabytes, holds: arguments.last == "hold")
+        case "drip":
+            guard arguments.count == 2, let rate = Int(arguments[1]) else { usage() }
+            drip(bytesPerSecond: rate)
         case "measure":
-            guard arguments.count >= 3, let url = ViewerURL(arguments[2], token: arguments.count > 3 ? arguments[3] : nil) else { usage() }
-            switch arguments[1] {
-            case "emit": measureEmit(url)
-            case "echo": measureEcho(url)
-            case "flood": measureFlood(url)
-            default: usage()
-            }
+            measure(Array(arguments.dropFirst()))
+        default: usage()
+        }
+    }
+
+    private static func measure(_ arguments: [String]) {
+        func url(_ index: Int) -> ViewerURL {
+            guard arguments.count > index, let url = ViewerURL(arguments[index], token: arguments.count > index + 1 ? arguments[index + 1] : nil)
+            else { usage() }
+            return url
+        }
+        switch arguments.first {
+        case "emit": measureEmit(url(1))
+        case "echo": measureEcho(url(1))
+        case "flood": measureFlood(url(1))
+        case "join": measureJoin(url(1))
+        case "fan":
+            guard arguments.count > 2, let viewers = Int(arguments[1]) else { usage() }
+            measureFan(url(2), viewers: viewers)
+        case "watch":
+            guard arguments.count > 2, let seconds = Int(arguments[1]) else { usage() }
+            measureWatch(url(2), seconds: seconds)
+        case "terminal":
+            guard arguments.count > 2, arguments[1] == "--" else { usage() }
+            measureTerminal(Array(arguments[2...]))
         default: usage()
         }
     }
 
     static func usage() -> Never {
-        complain("pipeline-bench floor PORT -- CMD… | emit COUNT MS | flood MB | measure emit|echo|flood ws://HOST:PORT/PATH [TOKEN]\n")
+        complain("usage: pipeline-bench floor | emit | flood | drip | measure …; the head of Main.swift says more\n")
         exit(2)
     }
 }
@@ -69,8 +94,17 @@ private func emit(count: Int, intervalMilliseconds: UInt32) {
     sleep(2)
 }
 
+/// Prints the clock and filler for ever.
+private func drip(bytesPerSecond: Int) {
+    let filler = String(repeating: "abcdefghijklmnopqrstuvwxyz ", count: 1 + bytesPerSecond / 20 / 27)
+    while true {
+        usleep(50_000)
+        say("T\(monotonicNanoseconds()) " + String(filler.prefix(max(0, bytesPerSecond / 20 - 20))))
+    }
+}
+
 /// Waits for a key, then prints `megabytes` of log-like text and `END`.
-private func flood(megabytes: Int) {
+private func flood(megabytes: Int, holds: Bool) {
     waitForKey()
     var block: [UInt8] = []
     var line = 0
@@ -88,6 +122,7 @@ private func flood(megabytes: Int) {
     }
     say("END")
     sleep(2)
+    while holds { sleep(60) }
 }
 
 private func waitForKey() {

@@ -60,7 +60,7 @@ func measureFlood(_ url: ViewerURL) {
     fail("the connection ended after \(bytes) bytes")
 }
 
-private func open(_ url: ViewerURL, waitForReady: Bool = true) -> WebSocketConnection {
+func open(_ url: ViewerURL, waitForReady: Bool = true) -> WebSocketConnection {
     guard var connection = WebSocketConnection(url) else { fail("cannot connect") }
     var seen: [UInt8] = []
     while waitForReady, !String(decoding: seen, as: UTF8.self).contains("READY") {
@@ -70,15 +70,15 @@ private func open(_ url: ViewerURL, waitForReady: Bool = true) -> WebSocketConne
     return connection
 }
 
-private func report(_ what: String, _ samples: [Double]) {
+func report(_ what: String, _ samples: [Double]) {
     let sorted = samples.sorted()
     func quantile(_ q: Double) -> Double { sorted.isEmpty ? 0 : rounded(sorted[min(sorted.count - 1, Int(Double(sorted.count) * q))]) }
     say("{\"what\":\"\(what)\",\"samples\":\(sorted.count),\"p50_ms\":\(quantile(0.5)),\"p90_ms\":\(quantile(0.9)),\"p99_ms\":\(quantile(0.99))}")
 }
 
-private func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
+func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
 
-private func fail(_ message: String) -> Never {
+func fail(_ message: String) -> Never {
     complain("pipeline-bench: \(message)\n")
     exit(1)
 }

@@ -100,7 +100,7 @@ final class Attachment: Sendable {
     private func stayConnected() async {
         await StayingConnected { [backend, pod, isReadOnly] receive async throws(ErrorBody) in
             let size = isReadOnly ? nil : ConsoleTerminal.size()
-            return try await backend.api.terminal(pod.pod.text, mode: .raw, columns: size?.columns, rows: size?.rows, receive: receive)
+            return try await backend.api.terminal(pod.pod.text, mode: .raw, columns: size?.columns, rows: size?.rows, scrollback: 500, receive: receive)
         } received: { [weak self] message in
             self?.receive(message)
         } connected: { [weak self] socket in

@@ -121,6 +121,7 @@ extension APIClient {
     /// Opens a terminal socket. Throws what the server says against it.
     public func terminal(
         _ ref: String, mode: TerminalConnection.Mode, columns: Int? = nil, rows: Int? = nil, smallest: Bool = false, rate: Int? = nil,
+        scrollback: Int? = nil,
         receive: @escaping @Sendable (TerminalConnection.Message) -> Void
     ) async throws(ErrorBody) -> TerminalConnection {
         var path = "/v1/pods/\(Self.escaped(ref))/terminal?mode=\(mode.rawValue)"
@@ -128,6 +129,7 @@ extension APIClient {
         if let rows { path += "&rows=\(rows)" }
         if smallest { path += "&size=smallest" }
         if let rate { path += "&rate=\(rate)" }
+        if let scrollback { path += "&scrollback=\(scrollback)" }
         return try await TerminalConnection.open(self, path: path, receive: receive)
     }
 }

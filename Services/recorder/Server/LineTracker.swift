@@ -42,14 +42,14 @@ struct LineTracker {
     /// A frame was applied to the engine.
     mutating func applied(_ frame: Frame, to engine: Terminal) {
         let changes = engine.takeChangedRows()
-        if changes.rows.isEmpty, changes.scrollCount == 0, changes.scrolledOff.isEmpty, engine.rows == rows.count { return }
+        if changes.rows.isEmpty, changes.scrollCount == 0, changes.scrolledText.isEmpty, engine.rows == rows.count { return }
         var texts = rows.map(\.text)
         texts.removeFirst(min(changes.scrollCount, texts.count))
         if texts.count > engine.rows { texts.removeLast(texts.count - engine.rows) }
         while texts.count < engine.rows { texts.append(engine.rowText(texts.count)) }
         for row in changes.rows where row < texts.count { texts[row] = engine.rowText(row) }
         var before = Set<String>()
-        if !changes.scrolledOff.isEmpty { before = Set(rows.map(\.text)) }
+        if !changes.scrolledText.isEmpty { before = Set(rows.map(\.text)) }
         move(to: texts, scrolled: changes.scrollCount, seq: frame.seq, time: frame.time)
         for line in changes.scrolledOff where !before.contains(line) && matters(line) {
             ended.append(Interval(line: line, row: nil, from: frame.time, to: frame.time, seq: frame.seq))

@@ -140,7 +140,7 @@ final class OpenSegment {
 
     private func index(_ frame: Frame) {
         let changes = engine.takeChangedRows()
-        for line in changes.scrolledOff { signature.insert(line) }
+        signature.insert(lines: changes.scrolledText)
         let rows = engine.rows
         var isNews = changes.scrollCount >= rows
         if changes.scrollCount > 0 {

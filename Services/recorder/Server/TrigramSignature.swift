@@ -11,18 +11,37 @@ struct TrigramSignature {
     /// Adds every trigram of a line.
     mutating func insert(_ line: String) {
         var line = line
-        line.withUTF8 { bytes in
-            guard bytes.count >= 3 else { return }
+        line.withUTF8 { insert($0) }
+    }
+
+    /// Adds every trigram of lines, each ended by a line feed.
+    mutating func insert(lines: [UInt8]) {
+        lines.withUnsafeBufferPointer { bytes in
+            var start = 0
+            for index in 0..<bytes.count where bytes[index] == 0x0a {
+                insert(UnsafeBufferPointer(rebasing: bytes[start..<index]))
+                start = index + 1
+            }
+            insert(UnsafeBufferPointer(rebasing: bytes[start...]))
+        }
+    }
+
+    private mutating func insert(_ bytes: UnsafeBufferPointer<UInt8>) {
+        guard bytes.count >= 3 else { return }
+        Self.folds.withUnsafeBufferPointer { folds in
             words.withUnsafeMutableBufferPointer { words in
-                var window = UInt32(Self.fold(bytes[0])) << 8 | UInt32(Self.fold(bytes[1]))
+                var window = UInt32(folds[Int(bytes[0])]) << 8 | UInt32(folds[Int(bytes[1])])
                 for index in 2..<bytes.count {
-                    window = (window << 8 | UInt32(Self.fold(bytes[index]))) & 0xff_ffff
+                    window = (window << 8 | UInt32(folds[Int(bytes[index])])) & 0xff_ffff
                     let bit = Self.hash(window)
                     words[Int(bit >> 6)] |= 1 << UInt64(bit & 63)
                 }
             }
         }
     }
+
+    /// `fold` of every byte.
+    private static let folds = (0...255).map { fold(UInt8($0)) }
 
     /// The set in the fewest bytes (a power of two) of which at most half are taken.
     func encoded() -> [UInt8] {

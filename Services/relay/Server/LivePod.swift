@@ -37,6 +37,10 @@ final class LivePod: Sendable {
     }
 
     static let scrollback = 10_000
+    /// Output nobody looks at is not fed to the engine at once. A keyframe that comes behind so much of it takes its place: the
+    /// history it holds is shorter, but of a flood that fills our own as well. What still waits is fed at the next keyframe, or here.
+    static let skippedBytes = 2 << 20
+    static let laggingLimit = 8 << 20
     /// Bytes of frames that may wait for a keyframe. Beyond, the oldest go, and the keyframe that comes must be newer.
     static let waitingLimit = 32 << 20
 
@@ -47,7 +51,10 @@ final class LivePod: Sendable {
 
     /// Touched under the lock only.
     struct State {
-        var terminal = Terminal(columns: 80, rows: 24, scrollback: LivePod.scrollback)
+        fileprivate var engine = Terminal(columns: 80, rows: 24, scrollback: LivePod.scrollback)
+        /// Output that the engine has not been fed, because nobody looks: it is when somebody does.
+        fileprivate var lagging: [[UInt8]] = []
+        fileprivate var laggingBytes = 0
         var standing = Standing.empty
         var seq: UInt64 = 0
         var outSeq: UInt64 = 0
@@ -87,13 +94,13 @@ final class LivePod: Sendable {
             case .empty where frame.seq == 1, .inStep where frame.seq == state.seq + 1:
                 state.standing = .inStep
                 guard state.apply(frame) else { return state.beginRepair() }
-                return state.view.next(state.terminal, seq: state.seq, now: now)
+                return state.nextView(now: now)
             case .inStep where frame.seq <= state.seq:
                 return .nothing
             case .empty, .inStep, .repairing:
                 if frame.kind == .key, state.install(compressed: frame.bytes, seq: frame.seq - 1, time: frame.time) {
                     _ = state.apply(frame)
-                    return state.view.next(state.terminal, seq: state.seq, now: now)
+                    return state.nextView(now: now)
                 }
                 state.wait(frame)
                 return state.standing == .repairing ? .nothing : state.beginRepair()
@@ -289,19 +296,24 @@ final class LivePod: Sendable {
     func takeViewDelta(now: Timestamp, force: Bool = false) -> (base: UInt64, seq: UInt64, payload: [UInt8])? {
         state.withLock { state in
             guard state.standing == .inStep, force || state.view.isWatched(at: now) else { return nil }
-            return state.view.take(state.terminal, seq: state.seq, time: state.time, now: now, force: force)
+            let terminal = state.terminal
+            return state.view.take(terminal, seq: state.seq, time: state.time, now: now, force: force)
         }
     }
 
     /// How long until a view's keyframe may be given: a synchronized update is finished or given up first.
     func viewHold(now: Timestamp) -> Duration? {
-        state.withLock { $0.view.hold(now: now) }
+        state.withLock { state in
+            let terminal = state.terminal
+            state.view.look(terminal, now: now)
+            return state.view.hold(now: now)
+        }
     }
 
     func nextView(now: Timestamp) -> Next {
         state.withLock { state in
             guard state.standing == .inStep else { return .nothing }
-            return state.view.next(state.terminal, seq: state.seq, now: now)
+            return state.nextView(now: now)
         }
     }
 }
@@ -315,6 +327,50 @@ extension Frame {
 }
 
 extension LivePod.State {
+    /// The engine, with everything applied.
+    var terminal: Terminal {
+        mutating get {
+            catchUp()
+            return engine
+        }
+        set {
+            lagging = []
+            laggingBytes = 0
+            engine = newValue
+        }
+    }
+
+    private mutating func lag(_ output: [UInt8]) {
+        lagging.append(output)
+        laggingBytes += output.count
+        if laggingBytes > LivePod.laggingLimit { catchUp() }
+    }
+
+    private mutating func catchUp() {
+        guard !lagging.isEmpty else { return }
+        for output in lagging {
+            engine.feed(output)
+            _ = engine.takeReplies()
+            _ = engine.takeEvents()
+        }
+        lagging.removeAll(keepingCapacity: laggingBytes < 64 << 10)
+        laggingBytes = 0
+    }
+
+    private mutating func skipOrCatchUp(key: [UInt8]) {
+        guard laggingBytes >= LivePod.skippedBytes, let snapshot = try? Zstd.decompress(key, limit: 256 << 20),
+            let restored = try? Terminal(snapshot: snapshot)
+        else { return catchUp() }
+        terminal = restored
+        view.restart()
+    }
+
+    mutating func nextView(now: Timestamp) -> LivePod.Next {
+        guard view.isWatched(at: now) else { return .nothing }
+        let terminal = terminal
+        return view.next(terminal, seq: seq, now: now)
+    }
+
     /// Applies the frame after `seq`. False: what follows cannot be known from it (output was lost).
     mutating func apply(_ frame: Frame) -> Bool {
         seq = frame.seq
@@ -324,13 +380,12 @@ extension LivePod.State {
         case .out:
             outSeq = frame.seq
             outAt = .now
-            terminal.feed(frame.bytes)
-            _ = terminal.takeReplies()
-            _ = terminal.takeEvents()
+            lag(frame.bytes)
         case .ctl:
             isKnown = apply(control: frame.bytes)
         case .key:
             ring.keep(.init(seq: frame.seq - 1, snapshot: frame.bytes))
+            skipOrCatchUp(key: frame.bytes)
             return true
         case .in:
             break
@@ -421,7 +476,7 @@ extension LivePod.State {
         return .repair
     }
 
-    func render(_ format: Attach.Format, scrollback: Int, writer: Author?) -> [UInt8] {
+    mutating func render(_ format: Attach.Format, scrollback: Int, writer: Author?) -> [UInt8] {
         switch format {
         case .snapshot: (try? Zstd.compress(terminal.snapshot())) ?? []
         case .ansi: terminal.ansi(history: scrollback)

@@ -32,17 +32,22 @@ struct ViewPacing {
 
     /// What to do after frames were applied.
     mutating func next(_ terminal: Terminal, seq: UInt64, now: Timestamp) -> LivePod.Next {
-        if terminal.modes.synchronizedUpdate {
-            if synchronizedSince == nil { synchronizedSince = now }
-        } else {
-            synchronizedSince = nil
-        }
+        look(terminal, now: now)
         guard isWatched(at: now), seq > shownSeq, !isScheduled else { return .nothing }
         if let wait = hold(now: now) ?? rest(now: now) {
             isScheduled = true
             return .publishViewLater(wait)
         }
         return .publishView
+    }
+
+    /// Sees whether a synchronized update is under way.
+    mutating func look(_ terminal: Terminal, now: Timestamp) {
+        if terminal.modes.synchronizedUpdate {
+            if synchronizedSince == nil { synchronizedSince = now }
+        } else {
+            synchronizedSince = nil
+        }
     }
 
     /// How long a synchronized update may still hold the view back.

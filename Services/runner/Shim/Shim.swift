@@ -126,7 +126,7 @@ public final class Shim {
         busLoop.turn(descriptors[busStart...])
         for event in inbox.take(isSignalled: descriptors[0].revents != 0) { obey(event) }
         if descriptors[1].revents != 0 { takeSignals() }
-        if wantsTerminal || isDraining {
+        if (wantsTerminal && descriptors[2].revents != 0) || isDraining {
             if pty.waitingBytes > 0 { pty.flush() }
             if reads { readOutput() }
         }
@@ -208,15 +208,20 @@ public final class Shim {
 
     // MARK: - Output
 
+    /// What Linux' terminals hand over at most, less a little.
+    private static let pageOfTerminal = 2048
+
     /// Reads what is there, at most one frame's worth.
     func readOutput() {
         while output.count < OutputPacing.largest {
             switch pty.read(into: &output, atMost: OutputPacing.largest - output.count) {
-            case .bytes:
+            case .bytes(let count):
                 let now = ContinuousClock.now
                 pacing.received(now)
                 signals.pacing.activity(now)
                 if isDraining { quietDeadline = now + .milliseconds(100) }
+                // A terminal gives up to a page at once: less means that no more is there, or that the poll will say so.
+                if count < Self.pageOfTerminal { return }
             case .nothing, .hungUp: return
             }
         }
@@ -227,18 +232,21 @@ public final class Shim {
         output.removeAll(keepingCapacity: bytes.count < 4096)
         pacing.emitted(now)
         guard !bytes.isEmpty else { return }
+        var seq: UInt64?
+        if limit.isFull && spec.onFull == .drop {
+            droppedBytes += UInt64(bytes.count)
+        } else {
+            // It leaves before we look at it ourselves: somebody waits for it.
+            seq = emit(.out, bytes)
+            busLoop.flush()
+        }
         let version = terminal.screenVersion
         terminal.feed(bytes)
         // We are the terminal: its answers go back here and nowhere else.
         let replies = terminal.takeReplies()
         _ = terminal.takeEvents()
         keyPacing.output(bytes.count, now)
-        if limit.isFull && spec.onFull == .drop {
-            droppedBytes += UInt64(bytes.count)
-        } else {
-            let seq = emit(.out, bytes)
-            if terminal.screenVersion != version { newestChange = seq }
-        }
+        if let seq, terminal.screenVersion != version { newestChange = seq }
         if !replies.isEmpty { pty.write(replies) }
     }
 

@@ -36,6 +36,8 @@ final class Spool {
     private(set) var newestTime = Timestamp(microseconds: .min)
     /// Frames up to here are stored in the stream.
     private(set) var acked: UInt64 = 0
+    /// What the file `acked` says.
+    private var ackedOnDisk: UInt64 = 0
     /// What the files take on disk.
     private(set) var bytes: UInt64 = 0
     /// Bytes at the end of the newest file that were no whole frame (a write that a crash cut short).
@@ -50,6 +52,7 @@ final class Spool {
         guard ackedFile >= 0 else { throw Self.failure("open", directory + "/acked") }
         var stored: UInt64 = 0
         if pread(ackedFile, &stored, 8, 0) == 8 { acked = UInt64(littleEndian: stored) }
+        ackedOnDisk = acked
         newest = acked
         try recover()
     }
@@ -99,11 +102,18 @@ final class Spool {
     func release(upTo seq: UInt64) {
         guard seq > acked else { return }
         acked = min(seq, newest)
-        var value = acked.littleEndian
-        pwrite(ackedFile, &value, 8, 0)
+        // Rarely: whoever reads it asks the stream as well, which knows better.
+        if acked >= ackedOnDisk + 256 || segments.count > 1 || newest == acked && (segments.last?.bytes ?? 0) > 2 << 20 { writeAcked() }
         while let first = segments.first, first.last <= acked, segments.count > 1 { drop(first) }
         // A new file for each few frames would cost more than the frames.
         if let only = segments.first, segments.count == 1, only.last <= acked, only.bytes > 2 << 20 { drop(only) }
+    }
+
+    private func writeAcked() {
+        guard acked != ackedOnDisk else { return }
+        ackedOnDisk = acked
+        var value = acked.littleEndian
+        pwrite(ackedFile, &value, 8, 0)
     }
 
     /// Goes on behind `seq`, which the stream holds although these files do not (a power cut took their end).
@@ -113,6 +123,7 @@ final class Spool {
         for segment in segments { drop(segment) }
         newest = seq
         acked = seq
+        writeAcked()
     }
 
     /// The newest frame, if a file still has it.

@@ -65,7 +65,6 @@ public final class NATSServer: Sendable {
     /// A new connection to this server.
     public func connect(name: String = "test", _ change: (inout BusOptions) -> Void = { _ in }) async throws -> BusConnection {
         var options = BusOptions(servers: [url], name: name)
-        if ProcessInfo.processInfo.environment["BUS_LOOP"] != nil { options.delivery = .loop(.shared) }
         change(&options)
         return try await BusConnection.connect(options)
     }

@@ -17,6 +17,9 @@ struct TerminalRoutes {
                     .init(
                         name: "rate", about: "mode=view: so many changes a second at most while live, for small pictures.",
                         schema: ["type": "integer", "minimum": 1, "maximum": 60]),
+                    .init(
+                        name: "scrollback", about: "With mode=raw: lines of history before the screen; \(TerminalRequest.scrollback) where missing.",
+                        schema: ["type": "integer"]),
                 ], status: .switchingProtocols
             ) { request in
                 throw ErrorBody(
@@ -47,7 +50,8 @@ struct TerminalRoutes {
         return TerminalRequest(
             pod: ref, mode: mode == "raw" ? .raw : .view, person: person, credential: credential, followsSmallest: query["size"] == "smallest",
             columns: query["columns"].flatMap { Int($0) }, rows: query["rows"].flatMap { Int($0) },
-            rate: query["rate"].flatMap { Int($0) }.flatMap { (1...60).contains($0) ? $0 : nil })
+            rate: query["rate"].flatMap { Int($0) }.flatMap { (1...60).contains($0) ? $0 : nil },
+            scrollback: min(max(query["scrollback"].flatMap { Int($0) } ?? TerminalRequest.scrollback, 0), TerminalRequest.largestScrollback))
     }
 }
 

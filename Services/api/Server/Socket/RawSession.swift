@@ -134,19 +134,16 @@ final class RawSession: TerminalSession {
 
     private func perform(_ action: StreamJoin<LiveFrame>.Action) {
         guard case .attach = action, let pod else { return }
-        let service = self.service
+        let (service, scrollback) = (self.service, request.scrollback)
         attempts += 1
         let pause = attempts > 1 ? min(Duration.milliseconds(20 << min(attempts, 6)), .seconds(1)) : .zero
         onLoop(
             after: { () async throws(ErrorBody) in
                 if pause > .zero { try? await Task.sleep(for: pause) }
-                return try await service.relay.attach(Attach(pod: pod.pod, format: .ansi, scrollback: Self.scrollback))
+                return try await service.relay.attach(Attach(pod: pod.pod, format: .ansi, scrollback: scrollback))
             },
             then: { session, result in session.attached(result) })
     }
-
-    /// Lines of history a joining terminal is given, so that its own scrollback has something to show.
-    private static let scrollback = 500
 
     private func attached(_ result: Result<RelayClient.Attached, ErrorBody>) {
         switch result {

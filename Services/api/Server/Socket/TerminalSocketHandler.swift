@@ -22,6 +22,12 @@ struct TerminalRequest: Sendable {
     var rows: Int?
     /// Changes a second at most while live; every one where missing.
     var rate: Int?
+    /// Lines of history that come before the screen, with mode raw.
+    var scrollback = Self.scrollback
+
+    /// Something to scroll back to at once, in a first message of about ten kilobytes.
+    static let scrollback = 100
+    static let largestScrollback = 10_000
 }
 
 /// What answers one terminal socket. Every call comes on the socket's event loop.
