@@ -13,12 +13,19 @@ struct TopologyCommand: AsyncParsableCommand {
     var at: String?
 
     func run() async throws {
-        let at = try moment(at)?.resolve(start: nil, now: .now())
-        let topology = try await Backend.locate().api.topology(at: at?.description)
-        if output.json { return Out.printJSON(topology) }
-        show(topology)
+        let then = try moment(at)?.resolve(start: nil, now: .now()).description
+        let api = try Backend.locate().api
+        let topology = try await api.topology(at: then)
+        report(topology)
     }
 
+    /// Not inlined: Swift 6.3.1 crashes when it optimises `run` with all of this in it.
+    @inline(never)
+    private func report(_ topology: Topology) {
+        if output.json { Out.printJSON(topology) } else { show(topology) }
+    }
+
+    @inline(never)
     private func show(_ topology: Topology) {
         let style = Style.forOutput
         let names = Names(topology)
