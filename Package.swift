@@ -39,8 +39,8 @@ func program(_ name: String, _ path: String, _ dependencies: [Target.Dependency]
     .executableTarget(name: name, dependencies: dependencies, path: path, exclude: exclude, sources: ["Main.swift"], swiftSettings: style)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name + "Tests", dependencies: dependencies, path: "Tests/" + name, swiftSettings: style)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name + "Tests", dependencies: dependencies, path: "Tests/" + name, exclude: exclude, swiftSettings: style)
 }
 
 /// A service is a client that others import, a server that holds the logic, and a program that only wires.
@@ -184,7 +184,9 @@ let package = Package(
                 "Compression", logging,
             ]),
         tests("CommandLine", ["Agents", "HookFiles", "Console", "LocalStack", "Inspect", "Contract", "Terminal", "TestSupport", "ViewProtocol"]),
-        tests("EndToEnd", ["APIClient", "ViewProtocol", "Compression", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"]),
+        tests(
+            "EndToEnd", ["APIClient", "ViewProtocol", "Compression", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"],
+            exclude: ["Support/mcp_handoff.py"]),
     ]
         + service(
             "Bindings", folder: "bindings",
@@ -193,7 +195,10 @@ let package = Package(
         + service(
             "Recorder", folder: "recorder",
             client: ["Bus", "Contract"],
-            server: ["Asciicast", "BindingsClient", "Bus", "Compression", "Contract", "Database", "Digest", "Pattern", "ServiceKit", "Sharding", "Terminal", "ViewProtocol", logging, metrics])
+            server: [
+                "Asciicast", "BindingsClient", "Bus", "Compression", "Contract", "Database", "Digest", "Pattern", "ServiceKit", "Sharding", "Terminal", "ViewProtocol", logging,
+                metrics,
+            ])
         + service(
             "Detector", folder: "detector",
             client: ["Bus", "Contract"],

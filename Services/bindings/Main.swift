@@ -20,6 +20,7 @@ enum Main {
                 }
             }
             let bus = try await context.connect()
+            try await context.ensureStreams(bus)
             let micro = try Microservice(
                 bus, name: "bindings", id: context.configuration.instance, version: ServiceProgram.version,
                 summary: "bindings, waits, what needs a person", started: Timestamp.now().description)

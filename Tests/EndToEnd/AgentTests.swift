@@ -131,4 +131,32 @@ struct AgentTests {
             await code { try await owner.pods() } == .unauthenticated ? true : nil
         }
     }
+
+    /// A Python that has the package `mcp` of PyPI: `SWITCHBACK_MCP_PYTHON`, else `python3`.
+    static let python: String? = {
+        let candidate = ProcessInfo.processInfo.environment["SWITCHBACK_MCP_PYTHON"] ?? "python3"
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = [candidate, "-c", "import mcp"]
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return nil }
+        process.waitUntilExit()
+        return process.terminationStatus == 0 ? candidate : nil
+    }()
+
+    @Test(
+        "A public MCP client hands work from one pod to another: request, accept, send, wait, read",
+        .enabled(if: python != nil, "no Python with the package mcp; name one in SWITCHBACK_MCP_PYTHON"))
+    func mcp() async throws {
+        let stack = try await Stack.start()
+        let (_, _, asker) = try await agent(stack, "reviewer")
+        let (builder, _, asked) = try await agent(stack, "builder")
+        try stack.say("idle", "prompt", of: builder, seq: 3)
+        let script = URL(filePath: #filePath).deletingLastPathComponent().path + "/Support/mcp_handoff.py"
+        let ran = try await stack.command(
+            [try #require(Self.python), script, stack.programsDirectory + "/switchback", stack.apiURL, asker, asked, "builder"], program: "/usr/bin/env")
+        #expect(ran.exit == 0, "\(ran.output)\(ran.errors)")
+        #expect(ran.output.contains("handed over B-"))
+    }
 }

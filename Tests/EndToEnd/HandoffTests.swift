@@ -88,10 +88,10 @@ extension Stack {
     }
 
     /// Runs the command against this stack.
-    func command(_ arguments: [String], environment: [String: String] = [:]) async throws -> (exit: Int32, output: String, errors: String) {
+    func command(_ arguments: [String], environment: [String: String] = [:], program: String? = nil) async throws -> (exit: Int32, output: String, errors: String) {
         let url = apiURL
         let token = token
-        let program = programsDirectory + "/switchback"
+        let program = program ?? programsDirectory + "/switchback"
         return try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread {
                 do {

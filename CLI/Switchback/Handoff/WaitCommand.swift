@@ -26,11 +26,8 @@ struct WaitCommand: AsyncParsableCommand {
     @Flag(help: "All of them (this is so without a flag).")
     var all = false
 
-    @Option(help: "idle, waiting, executing, ended, binding or text; idle where missing.")
+    @Option(help: "idle, waiting, executing, ended or binding; idle where missing, of bindings binding.")
     var until: String?
-
-    @Option(help: "With --until text: what must be on the screen.")
-    var text: String?
 
     @Option(help: ArgumentHelp("For at most this long, for example 30s; 24h where missing.", valueName: "time"))
     var timeout: String?
@@ -97,7 +94,7 @@ struct WaitCommand: AsyncParsableCommand {
         return try await backend.api.createWait(
             .init(
                 pods: targets.filter { !bindings.contains($0) }, bindings: bindings.isEmpty ? nil : bindings, mode: any ? .any : .all,
-                until: condition ?? (text != nil ? .text : nil), text: text, turn: turn, timeoutMs: milliseconds),
+                until: condition, turn: turn, timeoutMs: milliseconds),
             idempotencyKey: UUID().uuidString)
     }
 

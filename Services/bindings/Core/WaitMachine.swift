@@ -27,7 +27,9 @@ public enum WaitMachine {
         if request.until == .binding && request.bindings?.isEmpty != false {
             return ErrorBody(.badRequest, "waiting until a binding is answered needs the binding's id")
         }
-        if request.until == .text && request.text?.isEmpty != false { return ErrorBody(.badRequest, "waiting for a text needs the text") }
+        if request.until == .text || request.text != nil {
+            return ErrorBody(.badRequest, "a text on the screen cannot be waited for yet; wait until idle and read the screen")
+        }
         if request.turn != nil && request.until != .idle && request.until != .waiting {
             return ErrorBody(.badRequest, "a turn ends idle or waiting; wait until one of these")
         }

@@ -131,7 +131,7 @@ enum OpenAPISchemas {
         "WaitPage": object(["waits": list(reference("Wait"))], required: ["waits"]),
         "WaitRequest": object([
             "pods": list(string), "bindings": list(string), "mode": ["type": "string", "enum": ["any", "all"]],
-            "until": ["type": "string", "enum": ["idle", "waiting", "executing", "ended", "binding", "text"]], "text": string, "turn": integer,
+            "until": ["type": "string", "enum": ["idle", "waiting", "executing", "ended", "binding"]], "turn": integer,
             "timeout_ms": integer,
         ]),
         "Topology": object(
