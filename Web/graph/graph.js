@@ -27,14 +27,14 @@ export class Graph {
     this.at = at;
     const nodes = topology.nodes.map(node => ({ ...node, id: node.pod }));
     // People appear where an edge or a root names them.
-    const people = new Set();
+    const people = new Set(), personId = person => person.startsWith("person:") ? person : `person:${person}`;
     for (const edge of topology.edges) for (const end of [edge.from, edge.to]) if (isPerson(end, nodes)) people.add(end);
-    for (const root of topology.roots ?? []) if (root.person) people.add(root.person);
+    for (const root of topology.roots ?? []) if (root.person) people.add(personId(root.person));
     for (const person of people) nodes.push({ id: person, person: true, name: person.replace(/^person:/, "") });
     const alive = nodes.filter(node => node.person || !["ended", "exited"].includes(node.lifecycle) || topology.edges.some(edge => edge.kind !== "resume" && (edge.from === node.id || edge.to === node.id)));
     const waits = topology.edges.filter(edge => edge.kind === "wait").map(edge => [edge.from, edge.to]);
     const ties = topology.edges.filter(edge => edge.kind !== "wait").map(edge => [edge.from, edge.to]);
-    const roots = new Map((topology.roots ?? []).map(root => [root.pod ?? root.person, root.frees]));
+    const roots = new Map((topology.roots ?? []).map(root => [root.pod ?? personId(root.person), root.frees]));
     const cycles = new Set((topology.cycles ?? []).flat());
     const { places, columns, rows, loose } = layout(alive.map(node => node.id), waits, ties, this.places);
     this.places = places;

@@ -117,16 +117,6 @@ export class Timeline {
         context.fillRect(index * step, 27 - size, step, size);
       });
     }
-    // Status, or at least life.
-    (data.rows ?? [{ bands: data.bands ?? [] }]).forEach(({ bands }, row) => {
-      for (const band of bands) {
-        const x0 = scale.x(band.from), x1 = Math.max(x0 + 1, scale.x(data.live && band.isOpen ? data.last : band.to));
-        context.fillStyle = colours.status[band.kind] ?? colours.quiet;
-        context.globalAlpha = band.kind === "waiting" ? 1 : ["executing", "agent", "crashed", "lost"].includes(band.kind) ? 0.75 : 0.3;
-        context.fillRect(x0, 30 + row * rowHeight, x1 - x0, 6);
-      }
-    });
-    context.globalAlpha = 1;
     // Folded idleness, with its length.
     for (const piece of scale.pieces) {
       if (!piece.folded) continue;
@@ -145,6 +135,16 @@ export class Timeline {
       context.textAlign = "center";
       context.fillText(span(piece.to - piece.from).replace(/ (\S+)$/, "\u2009$1"), (piece.x0 + piece.x1) / 2, 20, piece.x1 - piece.x0 - 4);
     }
+    // Status, or at least life.
+    (data.rows ?? [{ bands: data.bands ?? [] }]).forEach(({ bands }, row) => {
+      for (const band of bands) {
+        const x0 = scale.x(band.from), x1 = Math.max(x0 + 1, scale.x(data.live && band.isOpen ? data.last : band.to));
+        context.fillStyle = colours.status[band.kind] ?? colours.quiet;
+        context.globalAlpha = band.kind === "waiting" ? 1 : ["executing", "agent", "crashed", "lost"].includes(band.kind) ? 0.75 : 0.3;
+        context.fillRect(x0, 30 + row * rowHeight, x1 - x0, 6);
+      }
+    });
+    context.globalAlpha = 1;
     this.drawTicks(context, scale, colours);
   }
 

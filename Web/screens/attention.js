@@ -41,8 +41,9 @@ class AttentionScreen {
 
   show() {
     const items = attentionItems(store.attention, [...store.pods.values()]);
-    const held = items.reduce((sum, item) => sum + (item.blocks ?? 0), 0);
-    this.summary.textContent = items.length ? `${items.length} ${items.length === 1 ? "thing needs" : "things need"} a person${held ? `, and ${held === 1 ? "one agent is" : `${held} agents are`} held up` : ""}` : "";
+    // Those held up by one thing may be held up by another as well.
+    const held = Math.max(0, ...items.map(item => item.blocks ?? 0));
+    this.summary.textContent = items.length ? `${items.length} ${items.length === 1 ? "thing needs" : "things need"} a person${held ? `, and ${held === 1 ? "an agent is" : `${held} agents are`} held up` : ""}` : "";
     keyed(this.list, items, item => item.id, item => this.make(item), (element, item) => element.card.update(item));
     this.list.hidden = items.length === 0;
     fill(this.rest, items.length === 0 && store.hasLoaded && h("div", { class: "empty" }, h("h2", {}, "Nobody waits for you"), h("p", {}, "When an agent asks something, needs an approval or runs out of quota, it appears here, the one that holds up the most first."),
