@@ -28,6 +28,11 @@ let package = Package(
                 .product(name: "RecorderClient", package: "switchback"),
             ],
             path: "Sources/RecordBench", swiftSettings: style),
+        // What an agent is doing, for many pods.
+        .executableTarget(
+            name: "status-bench",
+            dependencies: [.product(name: "Agents", package: "switchback"), .product(name: "Contract", package: "switchback"), .product(name: "Detection", package: "switchback")],
+            path: "Sources/status-bench", swiftSettings: style),
         // A terminal on a WebSocket, end to end, beside the least one can be.
         .executableTarget(name: "pipeline-bench", path: "Sources/PipelineBench", swiftSettings: style),
     ]

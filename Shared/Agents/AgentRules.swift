@@ -82,6 +82,8 @@ public struct AgentRules: Sendable {
     public var plainTitleIsIdle = false
     /// There is always a composer or a dialog: when the composer goes while the agent works, something is asked.
     public var composerIsConstant = false
+    /// The end of a turn leaves a row behind; without one, a composer alone says little.
+    public var endsTurnsWithRow = false
     /// Names of the fallback's rules that do not hold here; `*`: none does.
     public var without: [String] = []
     public private(set) var rules: [Rule] = []
@@ -103,7 +105,7 @@ public struct AgentRules: Sendable {
     init(_ reader: ManifestReader) throws(ErrorBody) {
         let screen = try reader.table("screen", in: reader.root)
         try reader.allow(
-            ["kind", "prompts", "spinners", "plain_title_is_idle", "composer_is_constant", "without"], in: screen, of: "screen")
+            ["kind", "prompts", "spinners", "plain_title_is_idle", "composer_is_constant", "ends_turns_with_row", "without"], in: screen, of: "screen")
         let kindText = try reader.string("kind", in: screen, of: "screen") ?? Kind.any.rawValue
         guard let kind = Kind(rawValue: kindText) else {
             throw reader.problem("screen.kind is \"\(kindText)\"; known: \(Kind.allCases.map(\.rawValue).joined(separator: ", "))", near: "kind")
@@ -113,6 +115,7 @@ public struct AgentRules: Sendable {
         spinners = try reader.strings("spinners", in: screen, of: "screen")
         plainTitleIsIdle = try reader.bool("plain_title_is_idle", in: screen, of: "screen") ?? false
         composerIsConstant = try reader.bool("composer_is_constant", in: screen, of: "screen") ?? false
+        endsTurnsWithRow = try reader.bool("ends_turns_with_row", in: screen, of: "screen") ?? false
         without = try reader.strings("without", in: screen, of: "screen")
         for table in try reader.tables("rules") { rules.append(try Self.rule(table, reader)) }
         try number()

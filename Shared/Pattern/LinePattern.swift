@@ -62,9 +62,10 @@ public struct PatternSet: Sendable {
         return line.withUTF8 { machine.matches($0, first: false) }
     }
 
-    public func matches(_ line: UnsafeBufferPointer<UInt8>) -> PatternMatches {
+    /// The same for a line as Unicode scalar values.
+    public func matches(_ line: some Collection<UInt32>) -> PatternMatches {
         guard let machine else { return PatternMatches() }
-        return machine.matches(line, first: false)
+        return line.withContiguousStorageIfAvailable { machine.matches($0) } ?? Array(line).withUnsafeBufferPointer { machine.matches($0) }
     }
 }
 

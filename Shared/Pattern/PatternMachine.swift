@@ -17,6 +17,8 @@ final class PatternMachine: Sendable {
     private struct Table {
         /// For each state `classCount + 1` entries (the last: the text's end) of the next state.
         var next: [Int32] = []
+        /// The state of a text's beginning.
+        var begin: Int32 = 0
         /// Beside it, which set of expressions matched before the character.
         var emitted: [Int32] = []
         var states: [[Int32]] = []
@@ -62,22 +64,43 @@ final class PatternMachine: Sendable {
 
     /// Which expressions are found anywhere in the text. With `first`, only whether any is.
     func matches(_ text: UnsafeBufferPointer<UInt8>, first: Bool) -> PatternMatches {
+        var at = 0
+        return run(first: first) {
+            guard at < text.count else { return nil }
+            if text[at] < 0x80 {
+                at += 1
+                return UInt32(text[at - 1])
+            }
+            return Self.decode(text, &at)
+        }
+    }
+
+    /// The same for characters that are decoded already.
+    func matches(_ text: UnsafeBufferPointer<UInt32>) -> PatternMatches {
+        var at = 0
+        return run(first: false) {
+            guard at < text.count else { return nil }
+            at += 1
+            return text[at - 1]
+        }
+    }
+
+    @inline(__always)
+    private func run(first: Bool, next: () -> UInt32?) -> PatternMatches {
         table.withLock { table in
             var found = PatternMatches()
             var foundNumber: Int32 = 0
-            var state = number(of: Self.begin(program), &table)
-            var at = 0
+            if table.states.isEmpty { _ = number(of: Self.begin(program), &table) }
+            // The first state that is made is where every text begins.
+            var state: Int32 = table.begin
             let width = classCount + 1
             while true {
-                let end = at >= text.count
+                let scalar = next()
                 let kind: Int
-                if end {
-                    kind = classCount
-                } else if text[at] < 0x80 {
-                    kind = Int(asciiClasses[Int(text[at])])
-                    at += 1
+                if let scalar {
+                    kind = Int(scalar < 0x80 ? asciiClasses[Int(scalar)] : Self.classify(scalar, bounds, program))
                 } else {
-                    kind = Int(Self.classify(Self.decode(text, &at), bounds, program))
+                    kind = classCount
                 }
                 var index = Int(state) * width + kind
                 if table.next[index] == Self.unmade {
@@ -90,7 +113,7 @@ final class PatternMachine: Sendable {
                     foundNumber = emitted
                     if first { return found }
                 }
-                if end { return found }
+                if scalar == nil { return found }
                 state = table.next[index]
             }
         }
@@ -131,6 +154,7 @@ final class PatternMachine: Sendable {
         if table.next.count > Self.largestTable {
             let kept = table.states[Int(state)]
             table = Table()
+            table.begin = number(of: Self.begin(program), &table)
             state = number(of: kept, &table)
         }
         let core = table.states[Int(state)]

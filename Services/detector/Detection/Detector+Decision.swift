@@ -7,6 +7,8 @@ extension Detector {
     static let forgetTime: Duration = .seconds(3)
     /// A composer alone says idle only after the screen above it stood still this long.
     static let quietTime: Duration = .milliseconds(1200)
+    /// The same where a turn's end leaves a row behind, which is not there.
+    static let longQuietTime: Duration = .seconds(10)
     /// A known agent of which nothing was recognised for this time has probably changed.
     static let driftTime: Duration = .seconds(30)
 
@@ -41,7 +43,7 @@ extension Detector {
         var ripe = since + best.patience
         if best.status == .idle, best.rank <= Rank.composer, current == .executing {
             for time in [memory.lastChange, memory.lastWorking] {
-                if let time { ripe = max(ripe, time + Self.quietTime) }
+                if let time { ripe = max(ripe, time + (rules.endsTurnsWithRow ? Self.longQuietTime : Self.quietTime)) }
             }
         }
         guard clock >= ripe else {
@@ -55,12 +57,10 @@ extension Detector {
     private mutating func look(at time: Timestamp) { nextLook = min(nextLook ?? time, time) }
 
     private mutating func noteTimes(_ before: [Piece]) {
-        var seen: [String: Timestamp] = [:]
-        for piece in pieces {
-            seen[piece.key] = firstSeen[piece.key] ?? clock
-            if let until = piece.until, until > clock { look(at: until) }
+        for index in pieces.indices {
+            pieces[index].since = before.first { $0.isSame(as: pieces[index]) }?.since ?? clock
+            if let until = pieces[index].until, until > clock { look(at: until) }
         }
-        firstSeen = seen
         if pieces.contains(where: { $0.status == .executing && $0.rank > Rank.progress }) || before.contains(where: { $0.status == .executing && $0.rank > Rank.progress }) {
             memory.lastWorking = clock
         }
@@ -179,7 +179,7 @@ extension Detector {
             explanation.evidence.append(
                 .init(
                     status: piece.status.rawValue, reason: piece.reason, source: piece.source.rawValue, rule: piece.rule, region: piece.region, text: piece.text,
-                    since: firstSeen[piece.key] ?? now, seen: clock, until: piece.until, rank: piece.rank, outcome: outcome))
+                    since: piece.since, seen: clock, until: piece.until, rank: piece.rank, outcome: outcome))
         }
         func add(_ name: String, _ range: ClosedRange<Int>?) {
             guard let range, range.upperBound < rows.count else { return }

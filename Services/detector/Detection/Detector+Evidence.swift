@@ -10,6 +10,12 @@ extension Detector {
         addTitle(&pieces)
         addScreen(&pieces)
         if !isHeld, let dialog = reading.dialog { addDialog(dialog, &pieces) }
+        if !isHeld, let hint = reading.hint {
+            pieces.append(
+                Piece(
+                    status: .waiting, reason: "approval", source: .screen, rule: "keys that answer", region: "last",
+                    text: hint.map { rows[$0].contentText }.joined(separator: " "), rank: Rank.looseDialog, patience: isTextScreen ? .zero : .milliseconds(30)))
+        }
         addPrompt(&pieces)
         addLines(&pieces)
         addMarks(&pieces)
@@ -94,6 +100,8 @@ extension Detector {
             case .waiting where rule.region != .dialog:
                 // What only prints cannot ask.
                 if rules.kind == .lines, isReadingLine == false { continue }
+                // What goes on below a question says that nobody waits there.
+                if rule.region == .last, rules.kind != .tui, reading.prompt == nil, reading.composer == nil { continue }
                 pieces.append(piece(.waiting, rule.reason ?? "approval", Rank.ruleWaiting, patience: isTextScreen ? .zero : .milliseconds(60)))
             case .idle where rule.region == .composer:
                 // Only tells a hint from a draft.
@@ -116,7 +124,7 @@ extension Detector {
                     status: .idle, reason: idleReason, source: .screen, rule: "ended row", region: "live", text: rows[done].contentText, rank: Rank.done,
                     patience: Self.idlePatience))
         }
-        if let composer = reading.composer, rules.kind != .lines || !knowsLineEditor {
+        if let composer = reading.composer, rules.kind != .lines || !knowsLineEditor, kind != .any || terminal.isAlternateScreen || isReadingLine != false {
             pieces.append(
                 Piece(
                     status: .idle, reason: idleReason, source: .composer, rule: "composer", region: "composer", text: composer.text, rank: Rank.composer,
@@ -262,11 +270,12 @@ extension Detector {
     private func addTool(_ pieces: inout [Piece]) {
         guard isBusy, let since = memory.busySince else { return }
         // What starts an agent is no tool of it.
-        if rules.kind == .tui, memory.status.status == Status.unknown.rawValue, !memory.hasHadComposer, clock < (memory.begin ?? clock) + .seconds(5) { return }
+        let isScreenful = rules.kind == .tui || memory.process?.icanon == false || terminal.isAlternateScreen
+        if rules.kind != .shell, memory.status.status == Status.unknown.rawValue, isScreenful, !memory.hasHadComposer, clock < (memory.begin ?? clock) + .seconds(5) { return }
         pieces.append(
             Piece(
-                status: .executing, reason: "tool", source: .process, rule: "processor", text: memory.busyName ?? "", rank: rules.kind == .tui ? Rank.staleHook : Rank.command,
-                until: memory.busyLasts == true ? nil : since + Self.busyTime))
+                status: .executing, reason: "tool", source: .process, rule: "processor", text: memory.busyName ?? "", rank: isScreenful ? Rank.staleHook : Rank.command,
+                patience: .milliseconds(300), until: memory.busyLasts == true ? nil : since + Self.busyTime))
     }
 
     // MARK: - Prompt marks

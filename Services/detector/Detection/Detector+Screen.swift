@@ -117,13 +117,13 @@ extension Detector {
 
     private mutating func finishReading(cursor: (row: Int, column: Int)?) {
         didRead = true
-        let before = reading.dialog
+        let asked = reading.dialog != nil || reading.hint != nil
         reading = ScreenReader(rows: rows, columns: terminal.columns, cursor: cursor, kind: kind).read()
         reading.matches = matchRules()
         if reading.composer != nil { memory.hasHadComposer = true }
-        if reading.dialog == nil {
+        if reading.dialog == nil && reading.hint == nil {
             isOverlay = false
-        } else if before == nil {
+        } else if !asked {
             // What opens under a person's fingers while nothing runs was opened by that person.
             isOverlay = memory.status.status == Status.idle.rawValue && memory.lastInput.map { clock < $0 + .milliseconds(2000) } ?? false
                 && memory.lastWorking.map { working in memory.lastInput.map { working < $0 } ?? true } ?? true && manifest != nil
@@ -203,6 +203,20 @@ extension Detector {
         return top
     }
 
+    private func joined(_ range: ClosedRange<Int>, cut: Bool) -> [UInt32] {
+        var joined: [UInt32] = []
+        for index in range where rows[index].kind == .text {
+            let isFull = cut && index > range.lowerBound && rows[index - 1].length >= terminal.columns
+            if !joined.isEmpty && !isFull { joined.append(0x20) }
+            joined += rows[index].content
+        }
+        return joined
+    }
+
+    private func isCutHard(_ range: ClosedRange<Int>) -> Bool {
+        range.dropLast().contains { rows[$0].kind == .text && rows[$0].length >= terminal.columns }
+    }
+
     private mutating func found(_ region: AgentRules.Region, _ range: ClosedRange<Int>) -> PatternMatches {
         var generations: UInt64 = 0
         for index in range { generations = generations &* 31 &+ rows[index].generation }
@@ -210,13 +224,10 @@ extension Detector {
         var found = PatternMatches()
         for index in range { found.formUnion(rows[index].matches) }
         // Narrow terminals wrap what belongs together.
-        if region != .screen, range.count > 1, range.count <= 30 {
-            var joined = ""
-            for index in range where rows[index].kind == .text {
-                if !joined.isEmpty { joined += " " }
-                joined += rows[index].contentText
-            }
-            found.formUnion(rules.patterns.matches(joined))
+        if region != .screen, range.count > 1, range.count <= 30, region != .bottom || terminal.columns <= 66 || reading.composer == nil {
+            found.formUnion(rules.patterns.matches(joined(range, cut: false)))
+            // A row that is full to its end was cut within a word, or not: both are looked for.
+            if isCutHard(range) { found.formUnion(rules.patterns.matches(joined(range, cut: true))) }
         }
         regionCache[region] = RegionMatches(rows: range, generations: generations, found: found)
         return found

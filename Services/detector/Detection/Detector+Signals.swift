@@ -25,8 +25,8 @@ extension Detector {
         var busy: String?
         memory.busyLasts = nil
         for process in report.procs ?? [] {
-            // The agent's own work is no sign of a tool's: many burn the processor while they wait.
-            if process.pid == report.procs?.first?.pid && rules.kind == .tui { continue }
+            // The agent's own work is no sign of a tool's: many burn the processor while they wait. A program that reads lines does not.
+            if process.pid == report.procs?.first?.pid, rules.kind == .tui || report.icanon == false { continue }
             let before = old?.procs?.first { $0.pid == process.pid }?.cpu
             let isShell = process.pid == (report.shell ?? report.procs?.first?.pid) && kind == .shell
             if isShell { continue }

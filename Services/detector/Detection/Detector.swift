@@ -37,7 +37,6 @@ public struct Detector {
 
     // The decision.
     var pieces: [Piece] = []
-    var firstSeen: [String: Timestamp] = [:]
     var candidate: Candidate?
     var nextLook: Timestamp?
     var isHeld = false
@@ -73,7 +72,7 @@ public struct Detector {
         memory = carried ?? DetectorMemory(status: PodStatus(status: Status.unknown.rawValue, since: Timestamp(microseconds: 0), seq: 0))
         clock = carried?.status.since ?? Timestamp(microseconds: 0)
         rules = AgentRules()
-        prompts = Glyphs.prompts
+        prompts = []
         spinners = []
         use(manifest, fallback: fallback)
         isUnread = carried != nil || terminal.screenVersion > 0
@@ -87,6 +86,9 @@ public struct Detector {
     /// The screen's rows, for an alarm.
     public func screenText() -> [String] { terminal.text() }
 
+    /// The screen as a keyframe, for a restart.
+    public func snapshot() -> [UInt8] { terminal.snapshot() }
+
     /// What a restart needs beyond the screen.
     public var carried: DetectorMemory { memory }
 
@@ -94,7 +96,7 @@ public struct Detector {
     public mutating func use(_ manifest: AgentManifest?, fallback: AgentManifest?) {
         self.manifest = manifest
         rules = (manifest ?? fallback)?.rules ?? AgentRules()
-        prompts = Glyphs.prompts.union(rules.prompts.compactMap { $0.unicodeScalars.first?.value })
+        prompts = Set((rules.prompts + Glyphs.prompts.map { String($0) }).compactMap { $0.unicodeScalars.first?.value })
         spinners = Set(rules.spinners.flatMap { $0.unicodeScalars.map(\.value) })
         rows = []
         regionCache = [:]

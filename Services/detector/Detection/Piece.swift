@@ -17,8 +17,11 @@ struct Piece: Equatable {
         case screen, title, progress, hook, promptMarks = "prompt_marks", termios, process, composer, exit, assumed, silence
     }
 
-    /// What tells pieces apart over time.
-    var key: String { "\(status.rawValue)/\(source.rawValue)/\(rule ?? "")" }
+    /// Since when it is held without a break.
+    var since = Timestamp(microseconds: 0)
+
+    /// The same rule of the same channel, whatever it saw.
+    func isSame(as other: Piece) -> Bool { status == other.status && source == other.source && rule == other.rule }
 
     /// One line for a person.
     var line: String {

@@ -45,6 +45,8 @@ struct Reading {
     /// A row like "Worked for 5s".
     var done: Int?
     var matches: [Match] = []
+    /// The last rows only say which keys answer.
+    var hint: ClosedRange<Int>?
     /// The last row asks for a line: yes or no, a password, a choice.
     var prompt: Prompt?
 
@@ -80,6 +82,7 @@ struct ScreenReader {
             readLive(&reading, above: composer.rows.lowerBound)
         } else {
             readLive(&reading, above: last + 1)
+            if kind == .tui || kind == .any, reading.spinner == nil { reading.hint = findHint(last) }
         }
         return reading
     }
@@ -215,9 +218,9 @@ struct ScreenReader {
         let row = rows[last]
         guard row.kind == .text else { return nil }
         if let cursor {
-            guard cursor.row == last || (cursor.row == last + 1 && cursor.column == 0 && row.text.unicodeScalars.count >= columns) else { return nil }
+            guard cursor.row == last || (cursor.row == last + 1 && cursor.column == 0 && row.length >= columns) else { return nil }
             // Behind the words, not somewhere within them.
-            guard cursor.row != last || cursor.column + 1 >= row.text.unicodeScalars.count else { return nil }
+            guard cursor.row != last || cursor.column + 1 >= row.length else { return nil }
         }
         let text = row.contentText.lowercased()
         if text.unicodeScalars.count < 200 {

@@ -76,11 +76,16 @@ extension ScreenReader {
         let group = group(selected)
         guard group.count >= 2, let first = group.first, let end = group.last else { return nil }
         let isNumbered = rows[selected].option?.number != nil
+        var composer = composer
+        var mustNameKeys = false
+        if let found = composer, found.rows.contains(selected) {
+            // A draft that lists things stands right under its rule; elsewhere the keys that answer tell them apart.
+            if found.shape != .bare { return nil }
+            mustNameKeys = !isNumbered
+            composer = nil
+        }
         if let composer {
-            if composer.rows.contains(selected) {
-                // A draft that lists things stands right under its rule.
-                if composer.shape != .bare || !isNumbered { return nil }
-            } else if composer.rows.lowerBound > end {
+            if composer.rows.lowerBound > end {
                 // Above a composer only what touches it is not something that was said.
                 guard isTouching(end, composer, last) else { return nil }
             }
@@ -93,7 +98,7 @@ extension ScreenReader {
             let row = rows[index]
             if row.isBlank || row.kind == .rule { continue }
             if let composer, composer.rows.contains(index) || index > composer.rows.upperBound { break }
-            if row.namesKeys {
+            if row.namesKeys || hint >= 0 && index == hint + 1 && !row.beginsWithBullet && row.promptLength == nil {
                 hint = index
                 bottom = index
             } else if let option = rows[end].option, index == bottom + 1, row.column >= min(option.column, rows[end].column + 2) {
@@ -104,6 +109,9 @@ extension ScreenReader {
             }
         }
         guard strangers <= 4 else { return nil }
+        if mustNameKeys {
+            guard strangers == 0, hint > end, namesAnswerKeys((end + 1)...hint) else { return nil }
+        }
         let question = question(above: first)
         let labels = group.map { rows[$0].optionLabel }
         let labelsNameKeys = group.contains { rows[$0].namesKeys || rows[$0].text.hasSuffix(")") && rows[$0].text.contains("(") && rows[$0].content.count < 80 && Self.endsWithKey(rows[$0].text) }
@@ -123,11 +131,39 @@ extension ScreenReader {
             fingerprint: fingerprint(top, group))
     }
 
+    /// Rows that say which keys answer: one that takes and one that leaves.
+    func namesAnswerKeys(_ range: ClosedRange<Int>) -> Bool {
+        // Wrapped between words, or cut within one.
+        var wrapped = "", cut = ""
+        for index in range where rows[index].kind == .text {
+            let isFull = index > range.lowerBound && rows[index - 1].length >= columns
+            wrapped += " " + rows[index].contentText
+            cut += (isFull ? "" : " ") + rows[index].contentText
+        }
+        guard wrapped.utf8.count <= 400 else { return false }
+        return [wrapped, cut].contains { text in
+            let words = text.lowercased().split { !($0.isLetter || $0.isNumber || "↑↓↵⏎".contains($0)) }
+            return words.contains { ["enter", "return", "↵", "⏎", "entrée", "eingabe"].contains($0) }
+                && words.contains { ["esc", "escape", "échap"].contains($0) }
+        }
+    }
+
+    /// The last rows, when they only say which keys answer: what they answer may be cut off.
+    func findHint(_ last: Int) -> ClosedRange<Int>? {
+        var first = last
+        while first > 0, last - first < 4, rows[first - 1].kind == .text, rows[first - 1].namesKeys, !rows[first - 1].beginsWithBullet { first -= 1 }
+        guard rows[last].namesKeys || rows[last].content.count < 30, rows[last].spinner == nil, namesAnswerKeys(first...last) else { return nil }
+        // Each is a list of keys, not a sentence.
+        let text = (first...last).map { rows[$0].contentText }.joined(separator: " ")
+        guard text.contains(" · ") || text.contains(" | ") || text.contains(" • ") || text.contains("  "), !text.hasSuffix(".") else { return nil }
+        return first...last
+    }
+
     /// "Yes (y)", "No (esc)": a key in parentheses at the end.
     private static func endsWithKey(_ text: String) -> Bool {
         guard let open = text.lastIndex(of: "(") else { return false }
         let inside = text[text.index(after: open)...].dropLast()
-        return inside.count <= 2 || ScreenRow.findsKeys(String(inside))
+        return inside.count <= 2 || Words.namesKeys(inside.unicodeScalars.map(\.value))
     }
 
     private static let answerWords: Set<String> = [
@@ -144,7 +180,9 @@ extension ScreenReader {
     private func isTouching(_ end: Int, _ composer: Reading.Composer, _ last: Int) -> Bool {
         guard composer.shape == .ruled, composer.isEmpty, composer.rows.upperBound + 1 >= last else { return false }
         let edge = composer.rows.lowerBound - 1
-        return edge - 1 == end && rows[edge].kind == .rule && rows[end].column <= 3
+        // The last option may go on in further rows.
+        return end < edge && edge - end <= 4 && rows[edge].kind == .rule && rows[end].column <= 3
+            && (end + 1..<edge).allSatisfy { rows[$0].kind == .text && !rows[$0].beginsWithBullet && rows[$0].promptLength == nil }
     }
 
     /// The words above the options: the nearest block, its last sentence.
@@ -161,7 +199,7 @@ extension ScreenReader {
         // Wrapped over several rows: until a sentence ends or the block does.
         while start > 0, end - start < 8, rows[start - 1].kind == .text, !rows[start - 1].isBlank, rows[start - 1].column == rows[end].column,
             !rows[start - 1].beginsWithBullet, let stop = rows[start - 1].content.last, ![0x2e, 0x3f, 0x3a, 0x21].contains(stop),
-            columns <= 60 || rows[start - 1].text.unicodeScalars.count * 4 > columns * 3 {
+            columns <= 60 || rows[start - 1].length * 4 > columns * 3 {
             start -= 1
             joined = rows[start].contentText + " " + joined
         }

@@ -31,6 +31,8 @@ struct ScreenRow {
     var kind = Kind.blank
     /// The row without blanks at its end.
     var text = ""
+    /// How many characters that is.
+    var length = 0
     /// The row without the sides of a box and the blanks at both ends.
     var content: [UInt32] = []
     /// Where `content` begins.
@@ -46,7 +48,7 @@ struct ScreenRow {
     var isFaint = false
     var beginsWithBullet = false
     /// Keys are named: how to answer, or what can be done.
-    var namesKeys = false
+    var namesKeys: Bool { Words.namesKeys(content) }
     var matches = PatternMatches()
     /// Changes whenever the row does.
     var generation: UInt64 = 0
@@ -55,9 +57,31 @@ struct ScreenRow {
     var contentText: String { ScreenRow.string(content[...]) }
 
     static func string(_ scalars: ArraySlice<UInt32>) -> String {
-        var view = String.UnicodeScalarView()
-        for scalar in scalars { view.append(Unicode.Scalar(scalar) ?? " ") }
-        return String(view)
+        String(unsafeUninitializedCapacity: scalars.count * 4) { bytes in
+            var count = 0
+            for scalar in scalars {
+                if scalar < 0x80 {
+                    bytes[count] = UInt8(truncatingIfNeeded: scalar)
+                    count += 1
+                } else if scalar < 0x800 {
+                    bytes[count] = UInt8(truncatingIfNeeded: 0xc0 | scalar >> 6)
+                    bytes[count + 1] = UInt8(truncatingIfNeeded: 0x80 | scalar & 0x3f)
+                    count += 2
+                } else if scalar < 0x10000 {
+                    bytes[count] = UInt8(truncatingIfNeeded: 0xe0 | scalar >> 12)
+                    bytes[count + 1] = UInt8(truncatingIfNeeded: 0x80 | scalar >> 6 & 0x3f)
+                    bytes[count + 2] = UInt8(truncatingIfNeeded: 0x80 | scalar & 0x3f)
+                    count += 3
+                } else {
+                    bytes[count] = UInt8(truncatingIfNeeded: 0xf0 | scalar >> 18)
+                    bytes[count + 1] = UInt8(truncatingIfNeeded: 0x80 | scalar >> 12 & 0x3f)
+                    bytes[count + 2] = UInt8(truncatingIfNeeded: 0x80 | scalar >> 6 & 0x3f)
+                    bytes[count + 3] = UInt8(truncatingIfNeeded: 0x80 | scalar & 0x3f)
+                    count += 4
+                }
+            }
+            return count
+        }
     }
 
     /// The words of the option.
@@ -66,31 +90,34 @@ struct ScreenRow {
     init() {}
 
     init(text: String, faintFrom: Int?, patterns: PatternSet, generation: UInt64, prompts: Set<UInt32>, spinners: Set<UInt32>) {
-        var scalars = text.unicodeScalars.map { $0.value == 0xa0 ? 0x20 : $0.value }
+        var scalars: [UInt32] = []
+        scalars.reserveCapacity(text.utf8.count)
+        for scalar in text.unicodeScalars { scalars.append(scalar.value == 0xa0 ? 0x20 : scalar.value) }
+        let whole = scalars.count
         while let last = scalars.last, Glyphs.isBlank(last) { scalars.removeLast() }
-        self.text = scalars.count == text.unicodeScalars.count ? text : ScreenRow.string(scalars[...])
+        self.text = scalars.count == whole ? text : ScreenRow.string(scalars[...])
+        length = scalars.count
         self.generation = generation
         guard !scalars.isEmpty else { return }
         var first = 0, last = scalars.count
         while first < last, scalars[first] == 0x20 || scalars[first] == 0x09 { first += 1 }
         kind = ScreenRow.isRule(scalars[first..<last]) ? .rule : .text
-        if kind == .text, Glyphs.sides.contains(scalars[first]) {
+        if kind == .text, Glyphs.of(scalars[first]).contains(.side) {
             isBoxed = true
             first += 1
-            if last > first, Glyphs.sides.contains(scalars[last - 1]) { last -= 1 }
+            if last > first, Glyphs.of(scalars[last - 1]).contains(.side) { last -= 1 }
             while first < last, Glyphs.isBlank(scalars[first]) { first += 1 }
             while last > first, Glyphs.isBlank(scalars[last - 1]) { last -= 1 }
             if first == last { kind = .blank }
         }
         column = first
         content = Array(scalars[first..<last])
-        matches = patterns.matches(first == 0 && last == scalars.count ? self.text : ScreenRow.string(content[...]))
+        matches = patterns.matches(content)
         guard kind == .text else { return }
         readPrompt(prompts)
         readOption()
         readSpinner(spinners)
-        beginsWithBullet = Glyphs.bullets.contains(content[0])
-        namesKeys = ScreenRow.findsKeys(self.text)
+        beginsWithBullet = Glyphs.of(content[0]).contains(.bullet)
         if let faintFrom, let promptLength { isFaint = promptLength < content.count && faintFrom <= column + promptLength }
     }
 
@@ -98,14 +125,17 @@ struct ScreenRow {
 
     private static func isRule(_ scalars: ArraySlice<UInt32>) -> Bool {
         guard let head = scalars.first else { return false }
+        let first = Glyphs.of(head)
+        guard !first.isDisjoint(with: [.rule, .corner, .asciiRule]) else { return false }
         var lines = 0, asciiLines = 0, blanks = 0
         for scalar in scalars {
-            if Glyphs.rules.contains(scalar) || Glyphs.corners.contains(scalar) { lines += 1 }
-            if Glyphs.asciiRules.contains(scalar) { asciiLines += 1 }
+            let kind = Glyphs.of(scalar)
+            if !kind.isDisjoint(with: [.rule, .corner]) { lines += 1 }
+            if kind.contains(.asciiRule) { asciiLines += 1 }
             if scalar == 0x20 { blanks += 1 }
         }
         if asciiLines >= 20 && asciiLines == scalars.count { return true }
-        guard Glyphs.rules.contains(head) || Glyphs.corners.contains(head) else { return false }
+        guard !first.contains(.asciiRule) else { return false }
         // "─ Worked for 5s ─" is a sentence with ornaments; a rule with a label is mostly rule.
         return lines >= 4 && lines * 2 >= scalars.count - blanks / 2
     }
@@ -132,7 +162,7 @@ struct ScreenRow {
     private mutating func readOption() {
         var at = 0
         var isSelected = false
-        if Glyphs.selectors.contains(content[0]), content.count > 1, Glyphs.isBlank(content[1]) {
+        if Glyphs.of(content[0]).contains(.selector), content.count > 1, Glyphs.isBlank(content[1]) {
             isSelected = true
             at = 1
             while at < content.count, Glyphs.isBlank(content[at]) { at += 1 }
@@ -160,7 +190,6 @@ struct ScreenRow {
 
     private mutating func readSpinner(_ spinners: Set<UInt32>) {
         let head = content[0]
-        let hasDots = hasEllipsis
         let count = content.count
         // A braille frame or two, then words.
         var cells = 0
@@ -174,22 +203,26 @@ struct ScreenRow {
             return
         }
         // Or at the end of a few words.
-        if count > 2, count <= 60, Glyphs.brailleFrames.contains(content[count - 1]), Glyphs.isBlank(content[count - 2]), Glyphs.isLetter(head) {
+        if count > 2, count <= 60, Glyphs.of(content[count - 1]).contains(.brailleFrame), Glyphs.isBlank(content[count - 2]), Glyphs.isLetter(head) {
             spinner = .turning
             return
         }
         isDone = readDone()
         guard !isDone else { return }
         let isOwn = spinners.contains(head)
-        let isSure = Glyphs.spinners.contains(head) || isOwn
-        guard isSure || Glyphs.ambiguousSpinners.contains(head), count > 2, Glyphs.isBlank(content[1]) else {
+        let isSure = Glyphs.of(head).contains(.spinner) || isOwn
+        guard isSure || Glyphs.of(head).contains(.ambiguousSpinner), count > 2, Glyphs.isBlank(content[1]) else {
             // Legacy: no glyph, but words with dots, a clock and a way to stop.
-            if hasClock && namesInterrupt { spinner = .counting }
+            if content.contains(0x28), hasClock, namesInterrupt { spinner = .counting }
             return
         }
+        let hasDots = hasEllipsis
         if hasClock && (hasDots || namesInterrupt || isSure) {
             spinner = .counting
         } else if namesInterrupt && (hasDots || isSure || [0x25c9, 0x25ce, 0x2219].contains(head)) {
+            spinner = .counting
+        } else if hasOpenClock, column <= 2 {
+            // Narrow terminals cut off what follows the clock.
             spinner = .counting
         } else if hasDots, isSure || (column <= 1 && [0xb7, 0x2a, 0x25c9, 0x25ce, 0x2219].contains(head) && endsWithDots) {
             spinner = .turning
@@ -226,14 +259,24 @@ struct ScreenRow {
         return false
     }
 
+    /// "(4s •": the parenthesis goes on behind the clock.
+    private var hasOpenClock: Bool {
+        guard let open = content.lastIndex(of: 0x28), open > 2, !content[open...].contains(0x29) else { return false }
+        var index = open + 1
+        let start = index
+        while index < content.count, Glyphs.isDigit(content[index]) { index += 1 }
+        guard index > start, index < content.count, [0x73, 0x6d, 0x68].contains(content[index]) else { return false }
+        return index + 1 == content.count || content[index + 1] == 0x20
+    }
+
     private var namesInterrupt: Bool {
-        let text = text.lowercased()
-        return text.contains("to interrupt") || text.contains("to cancel") || text.contains("to stop") || text.contains("esc interrupt")
+        Words.contains(content, "to interrupt") || Words.contains(content, "to cancel") || Words.contains(content, "to stop")
+            || Words.contains(content, "esc interrupt")
     }
 
     /// "Worked for 1m 26s": words, "for" and a length of time, but nothing that goes on.
     private func readDone() -> Bool {
-        guard !hasEllipsis, content.count < 160 else { return false }
+        guard content.count < 160, Words.contains(content, " for "), !hasEllipsis else { return false }
         var words = ScreenRow.string(content[...]).split(separator: " ")
         while let first = words.first, first.unicodeScalars.count <= 2, !first.unicodeScalars.contains(where: { $0.properties.isAlphabetic }) { words.removeFirst() }
         guard words.count >= 3, let at = words.prefix(5).firstIndex(of: "for"), at >= 1, at + 1 < words.count else { return false }
@@ -245,15 +288,5 @@ struct ScreenRow {
         let word = word.utf8
         guard let last = word.last, [0x73, 0x6d, 0x68].contains(last), word.count >= 2 else { return false }
         return word.dropLast().allSatisfy { (0x30...0x39).contains($0) }
-    }
-
-    private static let keyNames = ["enter", "esc", "tab", "↑", "↓", "↵", "⏎", "ctrl", "return", "space", "arrow", "←", "→"]
-
-    /// Whether keys are named as keys: at a word's edge.
-    static func findsKeys(_ text: String) -> Bool {
-        let lower = text.lowercased()
-        let words = lower.split { !($0.isLetter || $0.isNumber || "↑↓↵⏎←→".contains($0)) }
-        for word in words where keyNames.contains(String(word)) || word.hasPrefix("↑") || word.hasPrefix("↓") { return true }
-        return false
     }
 }

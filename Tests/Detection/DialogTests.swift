@@ -1,0 +1,82 @@
+import Detection
+import Testing
+
+@Suite("Questions, and what only looks like one")
+struct DialogTests {
+    @Test("Dialogs are found at every width, wrapped or cut", arguments: [20, 30, 40, 80, 200], Dialogs.all.indices)
+    func widths(columns: Int, index: Int) {
+        let dialog = Dialogs.all[index]
+        for rows in [Dialogs.wrapped(dialog.rows, columns), Dialogs.cut(dialog.rows, columns)] {
+            var play = Play(dialog.agent, columns: columns, rows: max(24, rows.count + 1))
+            play.at(0, .assume(.executing))
+            play.at(0, feed: Play.screen(rows))
+            play.wait(until: 1000)
+            #expect(play.statuses == ["waiting"], "\(rows)")
+        }
+    }
+
+    static let said: [[String]] = [
+        ["● Do you want to proceed?", "  ❯ 1. Yes", "    2. No, and tell Claude", "  Esc to cancel · Tab to amend"],
+        ["Do you want to proceed?", "❯ 1. Yes", "  2. No", "", "Enter to confirm · Esc to cancel", ""],
+        ["npm ERR! permission denied; use --allow-root", "progress 40%", "maxRetries?", "> Note: quoted", "  Is this correct?"],
+        ["The installer asks: Continue? [y/n]"], ["It prints Password:"], ["> Do you want to proceed?", "> 1. Yes", "> 2. No"],
+        ["● It shows:", "  Run shell command? (Y)es/(N)o [Yes]:"],
+    ]
+
+    @Test("What an agent only says is no question", arguments: said.indices, ["claude", "codex", "generic", "vibe", "gemini"])
+    func prose(index: Int, agent: String) {
+        let composers = [
+            "claude": DetectorTests.claudeComposer, "generic": DetectorTests.claudeComposer, "codex": ["› Ask Codex to do anything", "", "  model default · ~/x"],
+        ]
+        let box = ["╭" + String(repeating: "─", count: 78) + "╮", "│ >" + String(repeating: " ", count: 76) + "│", "╰" + String(repeating: "─", count: 78) + "╯"]
+        var play = Play(agent)
+        play.at(0, feed: Play.screen(Self.said[index] + [""] + (composers[agent] ?? box)))
+        play.wait(until: 5000)
+        #expect(!play.statuses.contains("waiting"), "\(play.said)")
+    }
+
+    @Test("What scrolls by is no question", arguments: ["Do you want to proceed? ❯ 1. Yes\r\n", "permission denied\r\n40%\r\nmaxRetries?\r\n", "Is this correct?\r\n", "{\"question\": \"Continue? (y/n)\"}\r\n"])
+    func scrolling(text: String) {
+        for agent in ["generic", "shell", "aider"] {
+            var play = Play(agent)
+            if agent == "shell" {
+                play.at(0, Play.report(icanon: true, echo: true, isig: true, fg: 20, [(10, "bash", "S", 10, 0.1), (20, "npm", "S", 20, 0.1)]))
+            }
+            for turn in 0..<8 { play.at(Double(turn) * 700, feed: text) }
+            #expect(!play.statuses.contains("waiting"), "\(agent)")
+        }
+    }
+
+    @Test(
+        "A question as the last row waits",
+        arguments: [
+            "Continue? (y/n) ", "Do you want to continue? [Y/n] ", "Apply this change? [y/n/a(ll)/d(on't)]: ",
+            "Are you sure you want to continue connecting (yes/no/[fingerprint])? ", "Overwrite file? (y/N): ",
+        ])
+    func lastRow(text: String) {
+        for agent in ["generic", "shell"] {
+            var play = Play(agent)
+            play.at(0, feed: "$ command\r\n" + text)
+            play.wait(until: 2500)
+            #expect(play.statuses == ["waiting"], "\(agent)")
+        }
+    }
+
+    @Test("A menu that a person opened holds the status before")
+    func overlay() {
+        var play = Play("claude")
+        play.at(0, feed: "\u{1b}]0;✳ Claude Code\u{7}" + Play.screen(Array(repeating: "", count: 10) + DetectorTests.claudeComposer))
+        play.at(3000, .input(Array("/theme\r".utf8), author: nil))
+        play.at(3100, feed: Play.screen([DetectorTests.rule, " Choose a theme", "", " ❯ 1. Dark", "   2. Light", "", " Enter to select · Esc to cancel"]))
+        play.wait(until: 30_000)
+        #expect(play.statuses == ["idle"])
+    }
+
+    @Test("What runs below a question says that it was answered")
+    func answered() {
+        var play = Play("codex")
+        play.at(0, feed: Play.screen(Dialogs.all[4].rows + ["", "› Apple", "", "• Working (4s • esc to interrupt)"]))
+        play.wait(until: 1000)
+        #expect(play.statuses == ["executing"])
+    }
+}
