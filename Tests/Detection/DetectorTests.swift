@@ -1,5 +1,7 @@
+import Agents
 import Contract
 import Detection
+import Terminal
 import Testing
 
 @Suite("What an agent is doing")

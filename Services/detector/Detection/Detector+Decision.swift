@@ -7,6 +7,8 @@ extension Detector {
     static let forgetTime: Duration = .seconds(3)
     /// A composer alone says idle only after the screen above it stood still this long.
     static let quietTime: Duration = .milliseconds(1200)
+    /// What turned is gone for this long, and nothing was written since.
+    static let settleTime: Duration = .milliseconds(400)
     /// The same where a turn's end leaves a row behind, which is not there.
     static let longQuietTime: Duration = .seconds(10)
     /// A known agent of which nothing was recognised for this time has probably changed.
@@ -42,8 +44,13 @@ extension Detector {
         let since = candidate?.since ?? clock
         var ripe = since + best.patience
         if best.status == .idle, best.rank <= Rank.composer, current == .executing {
-            for time in [memory.lastChange, memory.lastWorking] {
-                if let time { ripe = max(ripe, time + (rules.endsTurnsWithRow ? Self.longQuietTime : Self.quietTime)) }
+            let quiet = rules.endsTurnsWithRow ? Self.longQuietTime : Self.quietTime
+            // Where what turned went in one paint with all else, a turn ended; where more comes, something is still written.
+            if let worked = memory.lastWorking {
+                ripe = max(ripe, worked + (rules.endsTurnsWithRow ? quiet : Self.settleTime))
+                if let change = memory.lastChange, change > worked + .milliseconds(50) { ripe = max(ripe, change + quiet) }
+            } else if let change = memory.lastChange {
+                ripe = max(ripe, change + quiet)
             }
         }
         guard clock >= ripe else {
@@ -61,6 +68,7 @@ extension Detector {
             pieces[index].since = before.first { $0.isSame(as: pieces[index]) }?.since ?? clock
             if let until = pieces[index].until, until > clock { look(at: until) }
         }
+        if let busy = memory.busySince, busy + .milliseconds(600) > clock { look(at: busy + .milliseconds(600)) }
         if pieces.contains(where: { $0.status == .executing && $0.rank > Rank.progress }) || before.contains(where: { $0.status == .executing && $0.rank > Rank.progress }) {
             memory.lastWorking = clock
         }

@@ -189,8 +189,11 @@ extension Detector {
             if rules.kind == .lines, isReadingLine == false { return }
             pieces.append(piece("approval", "yes or no", Rank.yesNo, isReadingLine == true ? .zero : .milliseconds(rules.kind == .lines ? 300 : 120)))
         case .question, .input:
-            guard kind == .any || kind == .shell, let process = memory.process, process.icanon == true, !isBusy else { return }
-            pieces.append(piece("input", "awaited line", Rank.awaitedLine, .milliseconds(1000)))
+            guard kind == .any || kind == .shell, let process = memory.process, process.icanon == true,
+                memory.busySince.map({ clock >= $0 + .milliseconds(600) }) ?? true,
+                !(process.procs ?? []).contains(where: { $0.state == "R" || $0.state == "D" })
+            else { return }
+            pieces.append(piece("input", "awaited line", Rank.awaitedLine, .milliseconds(700)))
         case .shell: break
         }
     }
@@ -261,6 +264,10 @@ extension Detector {
         if kind == .shell, let fg = process.fg, let shell, fg != shell, fg > 0 {
             let name = process.procs?.last { $0.pgrp == fg }?.comm
             pieces.append(Piece(status: .executing, reason: "tool", source: .process, rule: "foreground command", text: name ?? "a command", rank: Rank.command))
+        } else if kind == .shell, memory.hasHadPrompt, process.icanon == true, process.echo == true {
+            pieces.append(
+                Piece(
+                    status: .executing, reason: "tool", source: .termios, rule: "shell's own command", rank: Rank.command, patience: .milliseconds(120)))
         } else {
             // A script's own commands run in its process group.
             addTool(&pieces)
@@ -275,7 +282,7 @@ extension Detector {
         pieces.append(
             Piece(
                 status: .executing, reason: "tool", source: .process, rule: "processor", text: memory.busyName ?? "", rank: isScreenful ? Rank.staleHook : Rank.command,
-                patience: .milliseconds(300), until: memory.busyLasts == true ? nil : since + Self.busyTime))
+                patience: .milliseconds(500), until: memory.busyLasts == true ? nil : since + Self.busyTime))
     }
 
     // MARK: - Prompt marks

@@ -101,7 +101,7 @@ extension ScreenReader {
             if row.namesKeys || hint >= 0 && index == hint + 1 && !row.beginsWithBullet && row.promptLength == nil {
                 hint = index
                 bottom = index
-            } else if let option = rows[end].option, index == bottom + 1, row.column >= min(option.column, rows[end].column + 2) {
+            } else if let option = rows[end].option, index == bottom + 1, row.column >= min(option.column, rows[end].column + 2) || rows[bottom].length >= columns {
                 bottom = index
             } else {
                 strangers += 1
