@@ -13,11 +13,10 @@ enum AgentRight: Sendable, Equatable {
     static let rights: [String: AgentRight] = [
         // Who is there, and who is bound to whom.
         "whoAmI": .anything, "listPods": .anything, "getPod": .anything, "listRunners": .anything, "getTopology": .anything, "listAgents": .anything,
-        "getPodStatus": .anything, "listAgents": .anything,
         // Pods of its own making.
         "createPod": .anything, "resumePod": .anything,
         // Content of terminals.
-        "getScreen": .scope(.read), "explainPodStatus": .scope(.read), "getTimeline": .scope(.read), "exportRecording": .scope(.read), "getPodHistory": .scope(.read),
+        "getScreen": .scope(.read), "getTimeline": .scope(.read), "exportRecording": .scope(.read), "getPodHistory": .scope(.read),
         "openTerminal": .scope(.read), "getPodStatus": .scope(.read), "explainPodStatus": .scope(.read), "search": .anything,
         // What changes a terminal; of input the gate decides.
         "writeInput": .anything, "approvePod": .anything, "resizePod": .scope(.write), "signalPod": .scope(.write), "markPod": .scope(.write),
