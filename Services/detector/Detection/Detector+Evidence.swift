@@ -98,6 +98,8 @@ extension Detector {
                 let isBackground = rule.reason == "background"
                 pieces.append(piece(.executing, rule.reason ?? "thinking", isBackground ? Rank.background : Rank.screenExecuting))
             case .waiting where rule.region != .dialog:
+                // Where a person can write, words above are only words.
+                if rule.region == .bottom, let composer = reading.composer, composer.shape != .bare { continue }
                 // What only prints cannot ask.
                 if rules.kind == .lines, isReadingLine == false { continue }
                 // What goes on below a question says that nobody waits there.

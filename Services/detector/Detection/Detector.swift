@@ -64,6 +64,9 @@ public struct Detector {
     ///   - fallback: the rules of such programs.
     public init(manifest: AgentManifest?, fallback: AgentManifest?, columns: Int, rows: Int) {
         self.init(manifest: manifest, fallback: fallback, terminal: Terminal(columns: columns, rows: rows, scrollback: 0), carried: nil)
+        // There is nothing to look at before something happens.
+        isUnread = false
+        nextLook = nil
     }
 
     /// Goes on from a keyframe; `carried` is what a detector remembered then.

@@ -227,7 +227,16 @@ extension ScreenReader {
             start -= 1
         }
         for index in start..<(group.first ?? top) where rows[index].kind == .text { add(rows[index].content[...]) }
-        for index in group { if let option = rows[index].option { add(rows[index].content[min(option.labelAt, rows[index].content.count)...]) } }
+        for (place, index) in group.enumerated() {
+            guard let option = rows[index].option else { continue }
+            add(rows[index].content[min(option.labelAt, rows[index].content.count)...])
+            // Its further rows, where it is wrapped.
+            let end = place + 1 < group.count ? group[place + 1] : min(rows.count, index + 7)
+            for further in (index + 1)..<max(index + 1, end) {
+                if rows[further].kind != .text || place + 1 == group.count && rows[further].namesKeys { break }
+                add(rows[further].content[...])
+            }
+        }
         let hex = String(hash, radix: 16)
         return String(repeating: "0", count: 16 - hex.count) + hex
     }
