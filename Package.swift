@@ -184,6 +184,9 @@ let package = Package(
                 "Compression", logging,
             ]),
         tests("CommandLine", ["Agents", "HookFiles", "Console", "LocalStack", "Inspect", "Contract", "Terminal", "TestSupport", "ViewProtocol"]),
+        .testTarget(
+            name: "RealAgentTests", dependencies: ["APIClient", "TestSupport", "Contract"], path: "Tests/RealAgents", exclude: ["standin.py"],
+            swiftSettings: style),
         tests(
             "EndToEnd", ["APIClient", "ViewProtocol", "Compression", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"],
             exclude: ["Support/mcp_handoff.py"]),

@@ -12,7 +12,7 @@ enum Main {
             let bus = try await context.connect()
             let detector = try DetectorService(
                 bus: bus, agentFolders: AgentCatalog.folders(program: CommandLine.arguments.first, environment: configuration.environment),
-                instance: configuration.instance, logger: context.logger)
+                instance: configuration.instance, streamReplicas: configuration.streamReplicas, logger: context.logger)
             try await detector.join()
             let micro = try Microservice(
                 bus, name: "detector", id: configuration.instance, version: ServiceProgram.version,

@@ -27,6 +27,7 @@ public final class DetectorService: Sendable {
     let registry: RegistryClient
     let recorder: RecorderClient
     let instance: String
+    private let streamReplicas: Int
     private let publisher: StatusPublisher
     private let rulebook: Mutex<Rulebook>
     private let pods = Mutex<[PodID: WatchedPod]>([:])
@@ -45,11 +46,14 @@ public final class DetectorService: Sendable {
     let loadCount = Counter(label: "detector.loads")
     private let podGauge = Gauge(label: "detector.pods")
 
-    /// - Parameter agentFolders: where manifests are; later folders override earlier ones.
-    public init(bus: BusConnection, agentFolders: [String], instance: String, logger: Logger) throws {
+    /// - Parameters:
+    ///   - agentFolders: where manifests are; later folders override earlier ones.
+    ///   - streamReplicas: on how many NATS servers streams are kept, where they are made.
+    public init(bus: BusConnection, agentFolders: [String], instance: String, streamReplicas: Int = 1, logger: Logger) throws {
         self.bus = bus
         self.logger = logger
         self.instance = instance
+        self.streamReplicas = streamReplicas
         stream = JetStream(bus)
         registry = RegistryClient(bus: bus)
         recorder = RecorderClient(bus: bus)
@@ -61,8 +65,12 @@ public final class DetectorService: Sendable {
 
     /// Joins the detectors on the bus and takes its part of the shards.
     public func join() async throws {
-        try await stream.ensureStreams()
-        try await stream.ensureStream(Streams.detector, subjects: [Subjects.allDetectorMemory], .memory)
+        var (terminals, events, memory) = (StreamLimits.terminals, StreamLimits.events, StreamLimits.memory)
+        terminals.replicas = streamReplicas
+        events.replicas = streamReplicas
+        memory.replicas = streamReplicas
+        try await stream.ensureStreams(terminals: terminals, events: events)
+        try await stream.ensureStream(Streams.detector, subjects: [Subjects.allDetectorMemory], memory)
         for problem in rules.catalog.problems { logger.warning("a manifest is not used", metadata: ["problem": "\(problem)"]) }
         if rules.catalog.manifests.isEmpty { logger.error("no agent manifests were found: every status will be unknown") }
         await noteStreamPosition()
