@@ -26,7 +26,7 @@ struct RealAgentTests {
         }
 
         func down() throws {
-            try Self.run(["down", "--pods"], home)
+            try Self.run(["down"], home)
             try? FileManager.default.removeItem(atPath: home)
         }
 
