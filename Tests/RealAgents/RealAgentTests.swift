@@ -87,6 +87,8 @@ struct RealAgentTests {
         }
 
         try await wait("idle")
+        // A program that paints its composer does not read keys yet: nothing says when it does.
+        try await Task.sleep(for: .seconds(3))
 
         try await say("Please do-plain now.")
         let plain = try await asked("plain")

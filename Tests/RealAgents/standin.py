@@ -82,12 +82,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header('Transfer-Encoding', 'chunked')
         self.end_headers()
         try:
-            (self.messages if 'messages' in self.path else self.responses)(body, next(ids), text if word != 'side' else 'ok', delay, tool)
+            (self.stream_messages if 'messages' in self.path else self.stream_responses)(body, next(ids), text if word != 'side' else 'ok', delay, tool)
             self.wfile.write(b'0\r\n\r\n')
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
-    def messages(self, body, n, text, delay, tool):
+    def stream_messages(self, body, n, text, delay, tool):
         usage = {'input_tokens': 10, 'output_tokens': 5, 'cache_creation_input_tokens': 0, 'cache_read_input_tokens': 0}
         self.event({'type': 'message_start', 'message': {'id': f'msg_{n}', 'type': 'message', 'role': 'assistant', 'model': body['model'], 'content': [],
                                                         'stop_reason': None, 'stop_sequence': None, 'usage': usage}})
@@ -103,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
         self.event({'type': 'message_delta', 'delta': {'stop_reason': 'tool_use' if tool else 'end_turn', 'stop_sequence': None}, 'usage': {'output_tokens': 9}})
         self.event({'type': 'message_stop'})
 
-    def responses(self, body, n, text, delay, tool):
+    def stream_responses(self, body, n, text, delay, tool):
         item = {'id': f'msg_{n}', 'type': 'message', 'role': 'assistant', 'status': 'in_progress', 'content': []}
         self.event({'type': 'response.created', 'response': {'id': f'resp_{n}', 'object': 'response', 'status': 'in_progress', 'output': []}})
         self.event({'type': 'response.output_item.added', 'output_index': 0, 'item': item})
