@@ -50,7 +50,7 @@ struct DetectorTests {
         var play = Play("claude")
         play.at(0, .assume(.executing))
         play.at(0, feed: Play.screen(Dialogs.permission))
-        for minute in 1..<60 { play.at(Double(minute) * 60_000, feed: "\u{1b}[9;2H❯ 1. Yes") }
+        for minute in 1..<60 { play.at(Double(minute) * 60_000, feed: "\u{1b}[8;2H❯ 1. Yes") }
         #expect(play.said.count == 1)
         #expect(play.now == "waiting/approval")
         #expect(play.detector.wakeAt == nil)
