@@ -92,6 +92,9 @@ struct RealAgentTests {
 
         try await say("Please do-plain now.")
         let plain = try await asked("plain")
+        try await eventually("the turn was not seen") {
+            try await history(since: plain - .seconds(1)).contains { $0.value == "executing" }
+        }
         try await wait("idle")
         let turn = try await history(since: plain - .seconds(1))
         #expect(turn.contains { $0.value == "executing" && $0.from < plain + .seconds(2) })

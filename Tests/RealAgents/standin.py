@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         ran = 'tool_result' in last or 'function_call_output' in last
         tool = None
         if word == 'shell' and not ran:
-            command = 'echo it runs; sleep 2; echo it ran'
+            command = 'touch it-ran; sleep 2; echo it ran'
             if 'Bash' in tools:
                 tool = ('Bash', {'command': command, 'description': 'Run it'})
             elif 'exec_command' in tools:
