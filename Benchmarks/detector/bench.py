@@ -166,11 +166,13 @@ with tempfile.TemporaryDirectory() as work:
                 late.append(time.monotonic() - now)
             if now >= next_dialog and now < begin + a.seconds - 2:
                 next_dialog = now + 0.05
-                pod = random.choice([pod for pod in pods if pod['state'] == 'busy'])
-                pod['state'] = 'asking'
-                data = frame(pod, b'out', DIALOG)
-                pod['at'] = time.monotonic()
-                bus.send(data)
+                free = [pod for pod in pods if pod['state'] == 'busy']
+                if free:
+                    pod = random.choice(free)
+                    pod['state'] = 'asking'
+                    data = frame(pod, b'out', DIALOG)
+                    pod['at'] = time.monotonic()
+                    bus.send(data)
             for subject, payload in bus.messages():
                 pod = by_id.get(subject[7:])
                 status = json.loads(payload)['status']
