@@ -196,7 +196,11 @@ public final class DetectorService: Sendable {
         }
         publisher.drain()
         var isBusy = false
-        for pod in held where remember(pod, isForced: false) { isBusy = true }
+        for pod in held where remember(pod, isForced: false) {
+            isBusy = true
+            // Hundreds at once would keep frames waiting.
+            try? await Task.sleep(for: .milliseconds(10))
+        }
         // Nothing came: the stream's position is where it was, as far as we are concerned.
         if isBusy { await noteStreamPosition() }
     }
