@@ -9,7 +9,7 @@ import Testing
 struct HandoffTests {
     @Test("Two pods: one asks, the other grants; the picture says who waits on whom, now and then")
     func topology() async throws {
-        let stack = try await Stack.start()
+        let stack = try await Stack.start(Stack.Part.withoutDetector)
         let api = APIClient(address: stack.apiURL, token: stack.token)
         let reviewer = try await stack.run(["cat"], name: "reviewer").pod
         let builder = try await stack.run(["cat"], name: "builder").pod
@@ -51,7 +51,7 @@ struct HandoffTests {
 
     @Test("`wait` ends with the codes of the contract, and goes on without the command")
     func exitCodes() async throws {
-        let stack = try await Stack.start()
+        let stack = try await Stack.start(Stack.Part.withoutDetector)
         let one = try await stack.run(["cat"], name: "one").pod
         let two = try await stack.run(["cat"], name: "two").pod
         try stack.say("idle", of: one, seq: 2)

@@ -9,6 +9,9 @@ final class Stack: Sendable {
     /// The parts that are programs of ours, in the order in which they start.
     enum Part: String, CaseIterable {
         case registry, bindings, recorder, relay, detector, api, runner
+
+        /// For tests that say the statuses themselves.
+        static let withoutDetector = allCases.filter { $0 != .detector }
     }
 
     let nats: NATSServer
