@@ -117,6 +117,7 @@ let package = Package(
         library("Detection", "Services/detector/Detection", ["Agents", "Contract", "Pattern", "Terminal"]),
         library("Bus", "Shared/Bus", ["CNats", "Contract", logging]),
         library("Database", "Shared/Database", ["CLibPQ", logging]),
+        library("Outbox", "Shared/Outbox", ["Bus", "Contract", "Database", logging]),
         library("PostgresPrograms", "Shared/PostgresPrograms"),
         library("Sharding", "Shared/Sharding", ["Contract", "Bus", logging]),
         library("ServiceKit", "Shared/ServiceKit", ["Bus", "Contract", hummingbird, lifecycle, unixSignals, logging, metrics, coreMetrics]),
@@ -194,7 +195,7 @@ let package = Package(
         + service(
             "Bindings", folder: "bindings",
             client: ["Bus", "Contract", logging],
-            server: ["BindingsCore", "Bus", "Contract", "Database", "RegistryClient", "ServiceKit", logging, metrics])
+            server: ["BindingsCore", "Bus", "Contract", "Database", "Outbox", "RegistryClient", "ServiceKit", logging, metrics])
         + service(
             "Recorder", folder: "recorder",
             client: ["Bus", "Contract"],
@@ -212,7 +213,7 @@ let package = Package(
         + service(
             "Registry", folder: "registry",
             client: ["Bus", "Contract"],
-            server: ["Bus", "Contract", "Database", "Digest", "ServiceKit", logging, metrics])
+            server: ["Bus", "Contract", "Database", "Digest", "Outbox", "ServiceKit", logging, metrics])
         + service(
             "Relay", folder: "relay",
             client: ["Bus", "Contract"],

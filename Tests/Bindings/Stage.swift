@@ -88,8 +88,9 @@ final class Stage: Sendable {
     }
 
     func say(_ status: String, _ reason: String? = nil, of pod: PodID, seq: UInt64 = 1) throws {
-        try bus.publish(
-            Subjects.status(pod), payload: try JSON.encode(PodStatus(status: status, reason: reason, since: .now(), seq: seq, evidence: "as seen")))
+        let payload = try JSON.encode(PodStatus(status: status, reason: reason, since: .now(), seq: seq, evidence: "as seen"))
+        // As a detector does: for who listens now, and for the record.
+        for subject in [Subjects.status(pod), Subjects.statusChanged(pod)] { try bus.publish(subject, payload: payload) }
     }
 
     func exit(_ pod: PodID) async throws {

@@ -47,7 +47,13 @@ final class TestStack {
         var options = Stack.UpOptions()
         options.port = 0
         change(&options)
-        return try stack.up(options) { _ in }
+        do throws(StackError) {
+            return try stack.up(options) { _ in }
+        } catch {
+            // What the part that failed said last.
+            if error.code == .startFailed { Issue.record("\(error.fix ?? "")") }
+            throw error
+        }
     }
 
     /// Looks until it is so.

@@ -83,8 +83,9 @@ struct HandoffTests {
 extension Stack {
     /// Says a pod's status in the detector's place.
     func say(_ status: String, _ reason: String? = nil, of pod: PodID, seq: UInt64) throws {
-        try bus.publish(
-            Subjects.status(pod), payload: try JSON.encode(PodStatus(status: status, reason: reason, since: .now(), seq: seq, evidence: "the test")))
+        let payload = try JSON.encode(PodStatus(status: status, reason: reason, since: .now(), seq: seq, evidence: "the test"))
+        // As a detector does: for who listens now, and for the record.
+        for subject in [Subjects.status(pod), Subjects.statusChanged(pod)] { try bus.publish(subject, payload: payload) }
     }
 
     /// Runs the command against this stack.

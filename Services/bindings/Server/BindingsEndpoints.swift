@@ -1,5 +1,6 @@
 internal import Bus
 internal import Contract
+internal import Outbox
 internal import Synchronization
 
 /// Subjects to calls to replies.

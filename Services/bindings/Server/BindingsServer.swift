@@ -2,6 +2,7 @@ public import Bus
 internal import Contract
 public import Database
 public import Logging
+internal import Outbox
 internal import RegistryClient
 
 /// The bindings service in one piece: what `Main.swift` and tests start. Any number of instances share the work.
@@ -33,7 +34,7 @@ public final class BindingsServer: Sendable {
         try await store.migrate()
         try await JetStream(bus).ensureStreams()
         let service = BindingsService(store: store, pods: RegistryKnowledge(registry: RegistryClient(bus: bus)), board: StatusBoard())
-        let sender = EventSender(store: store, bus: bus, logger: logger)
+        let sender = EventSender(pool: pool, schema: BindingsStore.schema, bus: bus, logger: logger)
         let followers = Followers(service: service, sender: sender, logger: logger)
         let endpoints = BindingsEndpoints(service: service, sender: sender)
         try await followers.open(on: bus)

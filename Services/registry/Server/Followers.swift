@@ -2,6 +2,7 @@ internal import Bus
 internal import Contract
 internal import Database
 internal import Logging
+internal import Outbox
 internal import Synchronization
 
 /// Follows what shims, the recorder and the detector say, and keeps it. Messages are handled in batches, one batch at a time,

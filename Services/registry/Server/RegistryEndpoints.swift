@@ -1,6 +1,7 @@
 internal import Bus
 internal import Contract
 internal import Logging
+internal import Outbox
 internal import RegistryClient
 internal import Synchronization
 

@@ -2,6 +2,7 @@ public import Bus
 internal import Contract
 public import Database
 public import Logging
+internal import Outbox
 
 /// The registry in one piece: what `Main.swift` and tests start.
 public final class RegistryServer: Sendable {
@@ -28,7 +29,7 @@ public final class RegistryServer: Sendable {
         let store = RegistryStore(pool: pool)
         try await store.migrate()
         try await JetStream(bus).ensureStreams()
-        let sender = EventSender(store: store, bus: bus, logger: logger)
+        let sender = EventSender(pool: pool, schema: "registry", bus: bus, logger: logger)
         let service = RegistryService(store: store, runners: BusRunnerCalls(bus: bus))
         let followers = Followers(service: service, sender: sender, logger: logger)
         let endpoints = RegistryEndpoints(service: service, sender: sender)

@@ -139,30 +139,6 @@ struct RegistryStore: Sendable {
             "\(area).\(id).\(what).\(time.microseconds)", try JSON.encode(event))
     }
 
-    struct Letter: Sendable {
-        var id: Int64
-        var subject: String
-        var messageID: String
-        var payload: [UInt8]
-    }
-
-    /// The oldest events that were not sent yet. A registry that reads them beside another sends some twice, under the same id.
-    func unsent(limit: Int = 200) async throws -> [Letter] {
-        try await pool.withConnection { connection in
-            try connection.query("SELECT id, subject, message_id, payload FROM registry.outbox ORDER BY id LIMIT $1", limit).map { row in
-                Letter(
-                    id: try row.decode("id"), subject: try row.decode("subject"), messageID: try row.decode("message_id"),
-                    payload: try row.decode("payload"))
-            }
-        }
-    }
-
-    func sent(_ ids: [Int64]) async throws {
-        try await pool.withConnection { connection in
-            _ = try connection.query("DELETE FROM registry.outbox WHERE id = ANY($1::bigint[])", ids)
-        }
-    }
-
     // MARK: - Rows
 
     /// The columns that `pod(_:)` reads, as of now or (`states`) of a joined state.
