@@ -51,7 +51,7 @@ final class TestStack {
             return try stack.up(options) { _ in }
         } catch {
             // What the part that failed said last.
-            if error.code == .startFailed { Issue.record("\(error.fix ?? "")") }
+            print(error.fix ?? "")
             throw error
         }
     }
