@@ -112,7 +112,11 @@ struct SocketTests {
             try pod.output(piece)
             sent += piece.count
             // As a PTY would: no faster than a viewer takes it.
-            if index % 50 == 0 { try await eventually { sent - fast.state.withLock { $0.bytes } < 8 << 20 } }
+            if index % 25 == 0 {
+                let mark = "mark \(index)."
+                try pod.output(mark)
+                try await eventually("the reading viewer stands still at \(mark)") { fast.screen.contains { $0.contains(mark) } }
+            }
         }
         try pod.output("the end")
         try await same(fast, pod)

@@ -1,3 +1,4 @@
+import APIClient
 import Contract
 import Foundation
 import Terminal
@@ -87,15 +88,20 @@ struct ScreenTests {
         let before = try await stack.waitForScreen(pod, "ready")
         let same = try await stack.resize(pod, 80, 24)
         #expect(same.result == .applied)
-        #expect(try await stack.live(pod).seq == before.seq)
+        #expect(try await stack.live(pod).text == before.text)
 
         _ = try await stack.resize(pod, 100, 24)
-        _ = try await stack.resize(pod, 80, 24)
+        let back = try #require(try await stack.resize(pod, 80, 24).seq)
         let after = try await eventually(within: .seconds(10), "the size did not come back") {
             let screen = try await stack.live(pod)
-            return screen.seq > before.seq + 1 && screen.terminal.columns == 80 ? screen : nil
+            return screen.seq >= back && screen.terminal.columns == 80 ? screen : nil
         }
         #expect(after.text == before.text)
+        // Of the three resizes two changed something, and are on the record.
+        let api = APIClient(address: stack.apiURL, token: stack.token)
+        try await eventually(within: .seconds(10), "not two resizes are on the record") {
+            try await api.timeline(pod.text).entries.filter { $0.what == "resize" }.count == 2 ? true : nil
+        }
 
         _ = try await stack.type("printf '\\033[?1049hover''lay'; read x; printf '\\033[?1049l'; echo ba''ck\r", into: pod)
         try await stack.waitForScreen(pod, "overlay")
