@@ -52,7 +52,8 @@ func service(
         library(name + "Server", "Services/\(folder)/Server", [.byName(name: name + "Client")] + server),
         program(
             "switchback-" + folder, "Services/\(folder)",
-            [.byName(name: name + "Server"), "ServiceKit", "Bus", "Contract", logging] + (["detector": ["Agents"], "runner": ["Agents"], "relay": ["BindingsClient"]][folder] ?? []),
+            [.byName(name: name + "Server"), "ServiceKit", "Bus", "Contract", logging]
+                + (["detector": ["Agents"], "runner": ["Agents"], "relay": ["BindingsClient"]][folder] ?? []),
             exclude: ["Client", "Server"] + (["runner": ["Shim", "ShimProgram"], "bindings": ["Core"], "detector": ["Detection"]][folder] ?? [])),
     ]
 }
@@ -143,7 +144,8 @@ let package = Package(
         library(
             "APIServer", "Services/api/Server",
             [
-                "Asciicast", "BindingsClient", "BindingsCore", "Bus", "Compression", "Contract", "DetectorClient", "RecorderClient", "RegistryClient", "RelayClient", "ServiceKit", "Terminal",
+                "Asciicast", "BindingsClient", "BindingsCore", "Bus", "Compression", "Contract", "DetectorClient", "RecorderClient", "RegistryClient", "RelayClient", "ServiceKit",
+                "Terminal",
                 "ViewProtocol",
                 hummingbird, hummingbirdCore, httpTypes, nioHTTPTypesHTTP1, logging, nioCore, nioPosix, nioHTTP1, nioWebSocket,
             ]),

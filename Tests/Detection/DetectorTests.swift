@@ -106,7 +106,9 @@ struct DetectorTests {
         for half in 0..<120 {
             play.at(
                 Double(half) * 500,
-                Play.report(icanon: true, echo: true, isig: true, fg: 20, [(10, agent == "claude" ? "claude" : "bash", "S", 10, 0.1), (20, "make", "S", 20, 0.2), (21, "cc1", "R", 20, Double(half) / 2)]))
+                Play.report(
+                    icanon: true, echo: true, isig: true, fg: 20,
+                    [(10, agent == "claude" ? "claude" : "bash", "S", 10, 0.1), (20, "make", "S", 20, 0.2), (21, "cc1", "R", 20, Double(half) / 2)]))
         }
         #expect(play.statuses == ["executing"])
     }

@@ -35,7 +35,9 @@ struct DialogTests {
         #expect(!play.statuses.contains("waiting"), "\(play.said)")
     }
 
-    @Test("What scrolls by is no question", arguments: ["Do you want to proceed? ❯ 1. Yes\r\n", "permission denied\r\n40%\r\nmaxRetries?\r\n", "Is this correct?\r\n", "{\"question\": \"Continue? (y/n)\"}\r\n"])
+    @Test(
+        "What scrolls by is no question",
+        arguments: ["Do you want to proceed? ❯ 1. Yes\r\n", "permission denied\r\n40%\r\nmaxRetries?\r\n", "Is this correct?\r\n", "{\"question\": \"Continue? (y/n)\"}\r\n"])
     func scrolling(text: String) {
         for agent in ["generic", "shell", "aider"] {
             var play = Play(agent)

@@ -56,7 +56,8 @@ struct RealAgentTests {
             let screen = try? await stack.api.screen("real-\(agent.name)").body
             let history = try? await stack.api.history("real-\(agent.name)").entries.filter { $0.what == "status" }
             Issue.record(
-                "\(agent.name): \(error)\n\(String(decoding: screen ?? [], as: UTF8.self))\n\(history?.map { "\($0.from) \($0.value) \($0.reason ?? "") \($0.evidence ?? "")" }.joined(separator: "\n") ?? "")")
+                "\(agent.name): \(error)\n\(String(decoding: screen ?? [], as: UTF8.self))\n\(history?.map { "\($0.from) \($0.value) \($0.reason ?? "") \($0.evidence ?? "")" }.joined(separator: "\n") ?? "")"
+            )
         }
         try stack.down()
     }

@@ -54,7 +54,8 @@ struct HookCommand: ParsableCommand {
                 fix: "Its status comes from its screen, title and processes; nothing has to be installed.")
         }
         let home = environment["HOME"] ?? "/"
-        let path = file.map { $0.hasPrefix("/") ? $0 : FileManager.default.currentDirectoryPath + "/" + $0 }
+        let path =
+            file.map { $0.hasPrefix("/") ? $0 : FileManager.default.currentDirectoryPath + "/" + $0 }
             ?? installation.path(home: home, environment: environment)
         let hooks = HookFile(installation, agent: manifest.name, program: Self.program ?? "switchback")
         let change = HookChange(hooks, path: path, memory: try Stack(environment: environment).home.path + "/hooks")

@@ -15,7 +15,7 @@ public struct DetectorClient: Sendable {
     public func explain(_ request: ExplainStatus) async throws(ErrorBody) -> StatusExplanation {
         do throws(ErrorBody) {
             return try await bus.ask(Subjects.detector(request.pod.shard, "explain"), request, timeout: .seconds(20))
-        } catch where error.code == .unavailable {
+        } catch  where error.code == .unavailable {
             throw ErrorBody(.unavailable, "no detector answers for this pod at the moment: \(error.message)")
         }
     }

@@ -134,7 +134,8 @@ extension Detector {
                 new.since = questionSince?.since ?? clock
             }
         case .idle: isNews = (new.reason == "draft") != (old.reason == "draft") && old.reason != nil
-        case .executing: isNews = new.background != old.background || (new.reason == "retrying") != (old.reason == "retrying") || (new.reason == "background") != (old.reason == "background")
+        case .executing:
+            isNews = new.background != old.background || (new.reason == "retrying") != (old.reason == "retrying") || (new.reason == "background") != (old.reason == "background")
         case .unknown: isNews = false
         }
         guard isNews else { return nil }

@@ -75,7 +75,11 @@ extension Detector {
         lastRead = clock
         didRead = true
         if terminal.title != title { _ = note(title: terminal.title) }
-        let delta = rows.isEmpty ? { _ = terminal.takeDelta(force: true); return terminal.fullDelta() }() : terminal.takeDelta(force: true)
+        let delta =
+            rows.isEmpty
+            ? {
+                _ = terminal.takeDelta(force: true); return terminal.fullDelta()
+            }() : terminal.takeDelta(force: true)
         guard let delta else { return }
         if isTextScreen {
             // A title alone does not bring the terminal's screen back.
@@ -125,7 +129,8 @@ extension Detector {
             isOverlay = false
         } else if !asked {
             // What opens under a person's fingers while nothing runs was opened by that person.
-            isOverlay = memory.status.status == Status.idle.rawValue && memory.lastInput.map { clock < $0 + .milliseconds(2000) } ?? false
+            isOverlay =
+                memory.status.status == Status.idle.rawValue && memory.lastInput.map { clock < $0 + .milliseconds(2000) } ?? false
                 && memory.lastWorking.map { working in memory.lastInput.map { working < $0 } ?? true } ?? true && manifest != nil
         }
     }

@@ -146,9 +146,6 @@ public struct Detector {
         return decide(seq)
     }
 
-
-
-
     /// When `tick` is needed next if nothing else comes; nil: never.
     public var wakeAt: Timestamp? {
         var times: [Timestamp] = []

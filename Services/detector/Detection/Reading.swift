@@ -199,7 +199,8 @@ struct ScreenReader {
 
     private func draftEnd(_ first: Int, _ last: Int) -> Int {
         var end = first
-        while end < last, !rows[end + 1].isBlank, rows[end + 1].kind == .text, rows[end + 1].column >= rows[first].column + 2, rows[first].promptLength != rows[first].content.count {
+        while end < last, !rows[end + 1].isBlank, rows[end + 1].kind == .text, rows[end + 1].column >= rows[first].column + 2, rows[first].promptLength != rows[first].content.count
+        {
             end += 1
         }
         return end
@@ -259,7 +260,8 @@ struct ScreenReader {
         let inside = scalars[(start + 1)..<(scalars.count - 1)]
         let words = ScreenRow.string(inside).split(separator: "/")
         if words.count >= 2, words.count <= 8, words.allSatisfy({ $0.unicodeScalars.count <= 14 && !$0.contains(" ") && !$0.isEmpty }),
-            words.contains(where: { ["y", "n", "yes", "no", "a", "d", "t", "o", "s"].contains($0.filter { $0.isLetter }) || $0.hasPrefix("y") || $0.hasPrefix("n") }) {
+            words.contains(where: { ["y", "n", "yes", "no", "a", "d", "t", "o", "s"].contains($0.filter { $0.isLetter }) || $0.hasPrefix("y") || $0.hasPrefix("n") })
+        {
             return true
         }
         return false

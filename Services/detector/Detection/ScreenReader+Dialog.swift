@@ -114,7 +114,9 @@ extension ScreenReader {
         }
         let question = question(above: first)
         let labels = group.map { rows[$0].optionLabel }
-        let labelsNameKeys = group.contains { rows[$0].namesKeys || rows[$0].text.hasSuffix(")") && rows[$0].text.contains("(") && rows[$0].content.count < 80 && Self.endsWithKey(rows[$0].text) }
+        let labelsNameKeys = group.contains {
+            rows[$0].namesKeys || rows[$0].text.hasSuffix(")") && rows[$0].text.contains("(") && rows[$0].content.count < 80 && Self.endsWithKey(rows[$0].text)
+        }
         let asks = question.map { $0.text.hasSuffix("?") || $0.text.hasSuffix(":") || $0.text.hasSuffix("？") } ?? false
         let isSure = hint >= 0 || labelsNameKeys || (asks && isNumbered)
         if !isNumbered {
@@ -199,7 +201,8 @@ extension ScreenReader {
         // Wrapped over several rows: until a sentence ends or the block does.
         while start > 0, end - start < 8, rows[start - 1].kind == .text, !rows[start - 1].isBlank, rows[start - 1].column == rows[end].column,
             !rows[start - 1].beginsWithBullet, let stop = rows[start - 1].content.last, ![0x2e, 0x3f, 0x3a, 0x21].contains(stop),
-            columns <= 60 || rows[start - 1].length * 4 > columns * 3 {
+            columns <= 60 || rows[start - 1].length * 4 > columns * 3
+        {
             start -= 1
             joined = rows[start].contentText + " " + joined
         }

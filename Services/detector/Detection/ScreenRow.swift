@@ -151,7 +151,8 @@ struct ScreenRow {
         // "diff> ", "( O)> ": a few words and a ">" at their end.
         guard let arrow = content.prefix(26).firstIndex(of: 0x3e), arrow > 0, arrow + 1 == content.count || content[arrow + 1] == 0x20 else { return }
         let name = content[..<arrow]
-        guard name.last != 0x20, name.last != 0x2d, name.last != 0x3d, name.allSatisfy({ Glyphs.isLetter($0) || Glyphs.isDigit($0) || [0x20, 0x28, 0x29, 0x2d, 0x2e, 0x2f, 0x5f].contains($0) }),
+        guard name.last != 0x20, name.last != 0x2d, name.last != 0x3d,
+            name.allSatisfy({ Glyphs.isLetter($0) || Glyphs.isDigit($0) || [0x20, 0x28, 0x29, 0x2d, 0x2e, 0x2f, 0x5f].contains($0) }),
             name.filter({ $0 == 0x20 }).count <= 2
         else { return }
         var length = arrow + 1

@@ -60,7 +60,8 @@ final class WakeUps: Sendable {
             if !due.isEmpty { continue }
             if let wait {
                 let milliseconds = max(Self.grid, wait)
-                _ = semaphore.wait(timeout: .now() + .microseconds(Int(clamping: milliseconds.components.seconds * 1_000_000 + milliseconds.components.attoseconds / 1_000_000_000_000)))
+                _ = semaphore.wait(
+                    timeout: .now() + .microseconds(Int(clamping: milliseconds.components.seconds * 1_000_000 + milliseconds.components.attoseconds / 1_000_000_000_000)))
             } else {
                 semaphore.wait()
             }

@@ -130,14 +130,15 @@ final class Followers: Sendable {
             }
             try await service.store.learn(facts.filter { unknown.contains($0.pod) })
         }
-        try await service.store.learn(batch.statuses.compactMap { message in
-            let tokens = message.subject.split(separator: ".")
-            guard tokens.count == 4, let pod = PodID(tokens[2]), let status = try? JSON.decode(PodStatus.self, from: message.message.payload) else {
-                logger.warning("a status is garbled and is passed over", metadata: ["subject": "\(message.subject)"])
-                return nil
-            }
-            return (pod, status)
-        })
+        try await service.store.learn(
+            batch.statuses.compactMap { message in
+                let tokens = message.subject.split(separator: ".")
+                guard tokens.count == 4, let pod = PodID(tokens[2]), let status = try? JSON.decode(PodStatus.self, from: message.message.payload) else {
+                    logger.warning("a status is garbled and is passed over", metadata: ["subject": "\(message.subject)"])
+                    return nil
+                }
+                return (pod, status)
+            })
         let consumers = consumers.withLock { $0 }
         for (consumer, messages) in zip(consumers, [batch.controls, batch.completions, batch.statuses]) {
             for message in messages { consumer.ack(message) }
