@@ -33,6 +33,11 @@ struct HandoffTests {
             try await api.attention().first { $0.kind == .approval && $0.pod == builder }
         }
         #expect(item.frees == 1)
+        // For whom it waits stands in its row: the person who must answer, and for nobody else.
+        let rows = try await stack.command(["ps"]).output.split(separator: "\n").map(String.init)
+        let person = try #require(try await api.topology().nodes.first { $0.pod == builder }?.blockedBy.first?.split(separator: ":").last)
+        #expect(rows.first { $0.hasPrefix("builder") }?.contains("  \(person)  ") == true)
+        #expect(rows.first { $0.hasPrefix("reviewer") }?.contains("  \(person)  ") == false)
         let shown = try await stack.command(["topology"])
         #expect(shown.output.contains("reviewer → builder"))
         let then = Timestamp.now()

@@ -40,11 +40,24 @@ struct Ps: AsyncParsableCommand {
             cursor = page.next
         } while cursor != nil && pods.count < limit ?? 10_000
         if output.json { return Out.printJSON(PodPage(pods: pods, next: cursor)) }
-        show(pods, at: moment)
+        // Without the service that knows of waits, the pods are still worth showing.
+        let topology = pods.isEmpty ? nil : try? await backend.api.topology(at: moment?.description)
+        show(pods, waitingFor: Self.waitingFor(topology), at: moment)
         for runner in (try? await backend.api.runners()) ?? [] { warn(runner) }
     }
 
-    private func show(_ pods: [Pod], at: Timestamp?) {
+    /// For whom each pod waits, by its id: other pods and people by name.
+    private static func waitingFor(_ topology: Topology?) -> [PodID: String] {
+        guard let topology else { return [:] }
+        let names = Names(topology)
+        var result: [PodID: String] = [:]
+        for node in topology.nodes where !node.blockedBy.isEmpty {
+            result[node.pod] = node.blockedBy.map { names[$0] }.joined(separator: ", ")
+        }
+        return result
+    }
+
+    private func show(_ pods: [Pod], waitingFor: [PodID: String], at: Timestamp?) {
         let style = Style.forOutput
         let now = at ?? .now()
         if pods.isEmpty {
@@ -53,10 +66,10 @@ struct Ps: AsyncParsableCommand {
                     ? "There is no pod." : "No pod runs. Start one: switchback run --name hello -- bash    (ended ones: switchback ps --all)")
             return
         }
-        var table = Table(["NAME", "POD", "STATE", "STATUS", "RUNNER", "AGE", "SIZE", "COMMAND"])
+        var table = Table(["NAME", "POD", "STATE", "STATUS", "WAITS FOR", "RUNNER", "AGE", "SIZE", "COMMAND"])
         for pod in pods {
             table.add([
-                style.bold(pod.name), pod.pod.text, Self.state(pod, style), Self.status(pod, now), pod.runner ?? "-",
+                style.bold(pod.name), pod.pod.text, Self.state(pod, style), Self.status(pod, now), waitingFor[pod.pod] ?? "-", pod.runner ?? "-",
                 Say.age(since: pod.started ?? pod.created, now: now), "\(pod.columns)x\(pod.rows)",
                 pod.spec.command.isEmpty ? pod.agent ?? "" : pod.spec.command.joined(separator: " "),
             ])
