@@ -34,7 +34,7 @@ function ask(question, about, options) {
 
 const scenes = {
   async builder() {
-    head("~/work/harbour · main");
+    head("~/harbour · main");
     out(`❯ ${bold("build the release and push it when the tests are green")}\r\n\r\n`);
     said("I'll build first, then wait for the tests.");
     await spin("Building", 4);
@@ -53,7 +53,7 @@ const scenes = {
     await forever();
   },
   async reviewer() {
-    head("~/work/harbour · review/rate-limit");
+    head("~/harbour · review/rate-limit");
     out(`❯ ${bold("review the rate limiter before it is merged")}\r\n\r\n`);
     tool("Read(Sources/Limits/TokenBucket.swift)", "Read 142 lines");
     tool("Update(Sources/Limits/TokenBucket.swift)", "Added 3 lines, removed 1 line", `${dim("41")}     let now = clock.now`, `\x1b[48;5;52m${dim("42")} -   tokens += rate * elapsed\x1b[49m`, `\x1b[48;5;22m${dim("42")} +   tokens = min(capacity, tokens + rate * elapsed)\x1b[49m`, `\x1b[48;5;22m${dim("43")} +   last = now\x1b[49m`);
@@ -77,7 +77,7 @@ const scenes = {
     }
   },
   async planner() {
-    head("~/work/harbour · main");
+    head("~/harbour · main");
     out(`❯ ${bold("what is left before 2.4?")}\r\n\r\n`);
     await spin("Thinking", 3);
     said("Three things are left before 2.4:\r\n\r\n  1. the rate limiter's review (with reviewer)\r\n  2. the migration of session keys\r\n  3. release notes, once builder has pushed the tag");
@@ -86,7 +86,7 @@ const scenes = {
     await forever();
   },
   async migrator() {
-    head("~/work/harbour · sessions");
+    head("~/harbour · sessions");
     out(`❯ ${bold("migrate the session keys without signing anybody out")}\r\n\r\n`);
     tool("Bash(./scripts/migrate --dry-run)", "18 402 keys to move", colour(179, "31 keys have no owner"));
     await spin("Thinking", 2);
