@@ -11,14 +11,7 @@ enum Main {
             let address = try context.configuration.requireDatabaseURL()
             let pool = DatabasePool(.init(address: address, applicationName: "switchback-bindings"), logger: context.logger)
             try await pool.waitUntilReachable(timeout: .seconds(30))
-            context.health.register("database") {
-                do {
-                    try await pool.withConnection { _ = try $0.query("SELECT 1") }
-                    return nil
-                } catch {
-                    return "\(error)"
-                }
-            }
+            context.health.register("database") { await pool.problem() }
             let bus = try await context.connect()
             try await context.ensureStreams(bus)
             let micro = try Microservice(

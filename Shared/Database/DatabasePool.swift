@@ -90,6 +90,16 @@ public final class DatabasePool: Sendable {
         try await withConnection { connection in try connection.transaction { try body(connection) } }
     }
 
+    /// Why the database does not answer now; nil when it does. For a service's readiness.
+    public func problem() async -> String? {
+        do {
+            try await withConnection { _ = try $0.query("SELECT 1") }
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+
     /// Waits until the database answers, at most `timeout`; throws the last reason when it does not.
     public func waitUntilReachable(timeout: Duration) async throws {
         let deadline = ContinuousClock.now + timeout
