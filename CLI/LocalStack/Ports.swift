@@ -7,12 +7,23 @@ enum Ports {
         bound(host: host, port: port) != nil
     }
 
-    /// A port the system says is free, different from all in `taken`.
+    /// A port nothing listens on, different from all in `taken`.
+    ///
+    /// Below the range from which the system gives every outgoing connection a port: one out of that range may be some client's the moment before its server
+    /// starts, now or at any later start.
     static func free(besides taken: Set<Int> = []) throws(StackError) -> Int {
-        for _ in 0..<64 {
-            if let port = bound(host: "127.0.0.1", port: 0), !taken.contains(port) { return port }
+        let lasting = 20_000..<max(20_000, firstOfOutgoing())
+        for attempt in 0..<64 {
+            let wanted = attempt < 48 ? lasting.randomElement() ?? 0 : 0
+            if let port = bound(host: "127.0.0.1", port: wanted), !taken.contains(port) { return port }
         }
         throw StackError(.portTaken, "No free TCP port was found on 127.0.0.1.", fix: "See `ss -ltn` for what holds them.")
+    }
+
+    /// Where the ports of outgoing connections begin: Linux' `ip_local_port_range`, else its default.
+    private static func firstOfOutgoing() -> Int {
+        let range = Files.read("/proc/sys/net/ipv4/ip_local_port_range") ?? ""
+        return range.split(whereSeparator: \.isWhitespace).first.flatMap { Int($0) } ?? 32_768
     }
 
     private static func bound(host: String, port: Int) -> Int? {

@@ -34,8 +34,10 @@ struct HandoffTests {
         }
         #expect(item.frees == 1)
         // For whom it waits stands in its row: the person who must answer, and for nobody else.
+        let person = try await eventually(within: .seconds(10), "the picture lacks whom it waits for") {
+            try await api.topology().nodes.first { $0.pod == builder }?.blockedBy.first?.split(separator: ":").last
+        }
         let rows = try await stack.command(["ps"]).output.split(separator: "\n").map(String.init)
-        let person = try #require(try await api.topology().nodes.first { $0.pod == builder }?.blockedBy.first?.split(separator: ":").last)
         #expect(rows.first { $0.hasPrefix("builder") }?.contains("  \(person)  ") == true)
         #expect(rows.first { $0.hasPrefix("reviewer") }?.contains("  \(person)  ") == false)
         let shown = try await stack.command(["topology"])

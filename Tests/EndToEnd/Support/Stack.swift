@@ -114,17 +114,19 @@ func tail(_ file: String) -> String {
     String(((try? String(contentsOfFile: file, encoding: .utf8)) ?? "no \(file)").suffix(1500))
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, from below those that outgoing connections get (`ip_local_port_range`).
 func freePort() throws -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let result = withUnsafeMutablePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) == 0 && getsockname(descriptor, $0, &size) == 0 }
+    for _ in 0..<64 {
+        let port = Int.random(in: 20_000..<32_000)
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        address.sin_port = in_port_t(port).bigEndian
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let free = withUnsafePointer(to: &address) { pointer in pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) == 0 } }
+        if free { return port }
     }
-    guard result else { throw TestSupportError("no free port") }
-    return Int(UInt16(bigEndian: address.sin_port))
+    throw TestSupportError("no free port")
 }
