@@ -24,6 +24,7 @@ enum Main {
                     listen: listen, tokenFile: tokens,
                     webDirectory: configuration.environment["SWITCHBACK_WEB"] ?? WebDirectory.find(),
                     origins: Set((configuration.environment["SWITCHBACK_ORIGINS"] ?? "").split(separator: ",").map(String.init)),
+                    proxies: Set((configuration.environment["SWITCHBACK_PROXIES"] ?? "").split(separator: ",").map(String.init)),
                     instance: configuration.instance, version: ServiceProgram.version),
                 bus: bus, bulk: bulk, health: context.health, metrics: context.metrics, logger: logger
             ) { port in

@@ -14,6 +14,7 @@ public struct ErrorBody: Error, Sendable, Equatable, Codable, CustomStringConver
         public static let tooLarge = Code(rawValue: "too_large")
         public static let gone = Code(rawValue: "gone")
         public static let unavailable = Code(rawValue: "unavailable")
+        public static let tooManyRequests = Code(rawValue: "too_many_requests")
         public static let timedOut = Code(rawValue: "timed_out")
         public static let `internal` = Code(rawValue: "internal")
     }

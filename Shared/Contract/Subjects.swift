@@ -70,6 +70,10 @@ public enum Subjects {
     public static let podsStop = "registry.pods.stop"
     public static let podsResume = "registry.pods.resume"
     public static let credentialsCheck = "registry.credentials.check"
+    public static let credentialsCreate = "registry.credentials.create"
+    public static let credentialsList = "registry.credentials.list"
+    public static let credentialsRevoke = "registry.credentials.revoke"
+    public static let allCredentialEvents = "event.credential.*.*"
     public static let podsHistory = "registry.pods.history"
     /// What a runner reports of a pod that no control frame can say (start failed, shim found dead).
     public static let podsReport = "registry.pods.report"

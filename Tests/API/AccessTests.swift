@@ -15,15 +15,14 @@ struct AccessTests {
         """
 
     private func access() throws -> Access {
-        Access(tokens: try AccessTokens(lines: Self.text, from: "tokens"), origins: ["https://other.example"])
+        Access(verifiers: [try AccessTokens(lines: Self.text, from: "tokens")], origins: ["https://other.example"])
     }
 
     private func credentials(
         authorization: String? = nil, cookie: String? = nil, origin: String? = nil, mutates: Bool = false
     ) -> Access.Credentials {
         .init(
-            authorization: authorization, cookies: cookie.map { [$0] } ?? [], origin: origin, host: "switchback.example:7420", queryToken: nil,
-            mutates: mutates)
+            authorization: authorization, cookies: cookie.map { [$0] } ?? [], origin: origin, host: "switchback.example:7420", mutates: mutates)
     }
 
     @Test("knows people by their whole token only")

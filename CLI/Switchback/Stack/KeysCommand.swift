@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Console
-internal import FoundationEssentials
 internal import LocalStack
 
 struct KeysCommand: ParsableCommand {
@@ -22,25 +21,5 @@ struct KeysCommand: ParsableCommand {
         let written = try Keys.make(in: folder, bus: bus.split(separator: ",").map(String.init), database: database)
         for file in written { Out.print("made \(file)") }
         if written.isEmpty { Out.print("All of them exist in \(folder); nothing was changed.") }
-    }
-}
-
-struct TokenCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "token",
-        abstract: "Print an access token of this stack, for signing in.",
-        discussion: "From the file that SWITCHBACK_TOKENS names, else from the local stack.")
-
-    @Option(help: "admin, operator or viewer.")
-    var role = "admin"
-
-    func run() throws {
-        let environment = ProcessInfo.processInfo.environment
-        let file: String
-        if let named = environment["SWITCHBACK_TOKENS"], !named.isEmpty { file = named } else { file = try Stack(environment: environment).home.tokensFile }
-        guard let token = Keys.token(role: role, inFile: file) else {
-            throw Failure(.error, "no_token", "\(file) has no token of the role \(role).", fix: "Start the stack first: `switchback up`.")
-        }
-        Out.print(token)
     }
 }

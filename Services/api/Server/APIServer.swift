@@ -20,16 +20,20 @@ public struct APIConfiguration: Sendable {
     public var webDirectory: String?
     /// Origins besides the server's own whose pages may use its cookie.
     public var origins: Set<String>
+    /// Addresses of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    public var proxies: Set<String>
     public var instance: String
     public var version: String
 
     public init(
-        listen: ListenAddress, tokenFile: String, webDirectory: String? = nil, origins: Set<String> = [], instance: String, version: String
+        listen: ListenAddress, tokenFile: String, webDirectory: String? = nil, origins: Set<String> = [], proxies: Set<String> = [], instance: String,
+        version: String
     ) {
         self.listen = listen
         self.tokenFile = tokenFile
         self.webDirectory = webDirectory
         self.origins = origins
+        self.proxies = proxies
         self.instance = instance
         self.version = version
     }
@@ -39,6 +43,7 @@ public struct APIConfiguration: Sendable {
 public struct APIServer: Service {
     private let configuration: APIConfiguration
     private let access: Access
+    private let tokens: TokenDirectory
     private let service: TerminalService
     private let fleet: LiveFleet
     private let routes: [Route]
@@ -59,14 +64,16 @@ public struct APIServer: Service {
         self.configuration = configuration
         self.logger = logger
         self.onListening = onListening
-        access = Access(tokens: try AccessTokens(file: configuration.tokenFile), origins: configuration.origins)
+        let file = try AccessTokens(file: configuration.tokenFile)
+        tokens = TokenDirectory(bus: bus, logger: logger)
+        access = Access(verifiers: [file, tokens], origins: configuration.origins)
         service = TerminalService(bus: bus, grants: try BindingGrants(bus: bus, logger: logger), instance: configuration.instance, logger: logger)
         var routes = PodRoutes(service: service).all + ScreenRoutes(service: service).all + StatusRoutes(service: service).all + TerminalRoutes().all
         routes +=
             RecordingRoutes(
-                service: service, importer: Importer(bus: bulk, registry: service.registry, logger: logger)
-            ).all + EventRoutes(bus: bus).all
-        routes += SessionRoutes(access: access).all
+                service: service, importer: Importer(bus: bulk, registry: service.registry, logger: logger), access: access
+            ).all + EventRoutes(bus: bus, access: access, tokens: tokens).all
+        routes += SessionRoutes(access: access).all + CredentialRoutes(service: service, directory: tokens, file: file).all
         fleet = LiveFleet(bus: bus, logger: logger)
         routes += BindingRoutes(service: service).all + WaitRoutes(service: service).all + TopologyRoutes(service: service, fleet: fleet).all
         routes += HealthRoutes(health: health, metrics: metrics).all
@@ -76,23 +83,27 @@ public struct APIServer: Service {
 
     public func run() async throws {
         let address = configuration.listen
-        let (access, service, onListening) = (self.access, self.service, self.onListening)
+        let (access, service, onListening, proxies) = (self.access, self.service, self.onListening, configuration.proxies)
         let application = Application(
             router: router(),
             server: HTTPServerBuilder { responder in
                 TerminalUpgradeChannel(
-                    responder: responder, admit: { head in TerminalRoutes.admit(head, access) },
+                    responder: responder, admit: { head, peer in TerminalRoutes.admit(head, access, peer: peer, proxies: proxies) },
                     serve: { request in
                         switch request.mode {
-                        case .raw: RawSession(request: request, service: service.asking(for: request.person))
-                        case .view: ViewSession(request: request, service: service.asking(for: request.person))
+                        case .raw: RawSession(request: request, service: service.asking(for: request.person), access: access)
+                        case .view: ViewSession(request: request, service: service.asking(for: request.person), access: access)
                         }
                     }, limits: .init())
             },
             configuration: .init(address: .hostname(address.host, port: address.port)),
             onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) }, logger: quiet)
         let following = Task { [fleet] in await fleet.run() }
-        defer { following.cancel() }
+        let checking = Task { [tokens] in await tokens.run() }
+        defer {
+            following.cancel()
+            checking.cancel()
+        }
         try await application.run()
     }
 
@@ -104,8 +115,8 @@ public struct APIServer: Service {
 
     // MARK: - Router
 
-    func router() -> Router<BasicRequestContext> {
-        let router = Router()
+    func router() -> Router<APIContext> {
+        let router = Router(context: APIContext.self)
         router.add(middleware: ErrorAnswers(routes: routes, logger: logger))
         for route in routes {
             router.on(RouterPath(route.path), method: route.method) { request, context in
@@ -113,19 +124,20 @@ public struct APIServer: Service {
             }
         }
         if let directory = configuration.webDirectory {
-            let page = Page(directory: directory, access: access)
-            for address in Page.addresses { router.get(address) { request, _ in try page.index(request) } }
+            let page = Page(directory: directory, access: access, proxies: configuration.proxies)
+            for address in Page.addresses { router.get(address) { request, context in try page.index(request, context) } }
             router.get("/web/**") { request, _ in try page.file(request) }
         }
         return router
     }
 
-    private func answer(_ route: Route, _ request: Request, _ context: BasicRequestContext) async throws -> Response {
+    private func answer(_ route: Route, _ request: Request, _ context: APIContext) async throws -> Response {
         var person = Person(name: "anybody", role: .viewer)
+        let address = ClientAddress.of(request, context, proxies: configuration.proxies)
         if let role = route.role {
-            let credentials = Access.Credentials(request, queryToken: nil)
+            let credentials = Access.Credentials(request, address: address)
             if let credential = credentials.podCredential {
-                person = try await service.agent(credential)
+                person = try await agent(credential, from: address)
             } else {
                 person = try access.person(credentials)
             }
@@ -137,11 +149,39 @@ public struct APIServer: Service {
         var values: [String: String] = [:]
         for name in route.pathNames { values[name] = context.parameters.get(name) }
         if let agent = person.pod { try await service.admit(agent, to: route.name, pod: values["pod"] ?? "") }
-        let asked = APIRequest(request: request, person: person, pathValues: values)
+        try await service.admit(scoped: person, to: route.name, pod: values["pod"] ?? "")
+        let asked = APIRequest(
+            request: request, person: person, pathValues: values, address: address,
+            isSecure: ClientAddress.isSecure(request, context, proxies: configuration.proxies))
         guard route.headers.contains(where: { $0.name == Route.idempotencyKey.name }), let key = try asked.idempotencyKey else {
             return try await route.handler(asked)
         }
         return try await memory.answer("\(person.author) \(route.method) \(request.uri.path) \(key)") { try await route.handler(asked) }
+    }
+
+    /// An agent by its pod's credential; wrong ones count as wrong tokens of people do.
+    private func agent(_ credential: String, from address: String) async throws(ErrorBody) -> Person {
+        let shown = Access.shown(credential)
+        if access.failures.pause(address: address, token: shown) != nil { throw Access.tooMany }
+        do throws(ErrorBody) {
+            let person = try await service.agent(credential)
+            return person
+        } catch {
+            if error.code == .unauthenticated { access.failures.failed(address: address, token: shown) }
+            throw error
+        }
+    }
+}
+
+extension ClientAddress {
+    static func of(_ request: Request, _ context: APIContext, proxies: Set<String>) -> String {
+        guard !proxies.isEmpty, let name = HTTPField.Name("X-Forwarded-For") else { return context.address }
+        return of(peer: context.address, forwarded: request.headers[values: name], proxies: proxies)
+    }
+
+    static func isSecure(_ request: Request, _ context: APIContext, proxies: Set<String>) -> Bool {
+        guard !proxies.isEmpty, let name = HTTPField.Name("X-Forwarded-Proto") else { return false }
+        return isSecure(peer: context.address, forwardedProtocol: request.headers[name], proxies: proxies)
     }
 }
 
@@ -154,16 +194,16 @@ extension Access.Credentials {
         return String(words[1])
     }
 
-    init(_ request: Request, queryToken: String?) {
+    init(_ request: Request, address: String) {
         self.init(
             authorization: request.headers[.authorization], cookies: request.headers[values: .cookie], origin: request.headers[.origin],
-            host: request.head.authority, queryToken: queryToken, mutates: request.method != .get && request.method != .head)
+            host: request.head.authority, mutates: request.method != .get && request.method != .head, address: address)
     }
 }
 
 /// Every error in the API's one shape; unknown paths and methods too.
 struct ErrorAnswers: RouterMiddleware {
-    typealias Context = BasicRequestContext
+    typealias Context = APIContext
 
     let routes: [Route]
     let logger: Logger

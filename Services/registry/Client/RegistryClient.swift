@@ -58,6 +58,26 @@ public struct RegistryClient: Sendable {
         try await bus.ask(Subjects.credentialsCheck, CheckCredential(credential: credential))
     }
 
+    // MARK: - Tokens of people
+
+    /// Keeps a new token by its digest.
+    /// - Throws: `bad_request` with what is wrong with it, `conflict` when the id or the digest is known already.
+    public func create(_ request: CreateCredential) async throws(ErrorBody) -> Credential {
+        try await bus.ask(Subjects.credentialsCreate, request)
+    }
+
+    /// Every token ever made, newest first, with its digest.
+    public func credentials() async throws(ErrorBody) -> [CredentialList.Entry] {
+        let list: CredentialList = try await bus.ask(Subjects.credentialsList, Done())
+        return list.entries
+    }
+
+    /// Ends a token for good.
+    /// - Throws: `not_found`.
+    public func revoke(_ request: RevokeCredential) async throws(ErrorBody) -> Credential {
+        try await bus.ask(Subjects.credentialsRevoke, request)
+    }
+
     // MARK: - Runners
 
     /// All runners ever seen.

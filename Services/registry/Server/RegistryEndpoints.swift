@@ -49,6 +49,9 @@ final class RegistryEndpoints: Sendable {
         try answer(Subjects.podsResume) { (request: PodRequest) in try await service.resume(request) }
         try answer(Subjects.podsHistory) { (request: PodRequest) in try await service.history(request.pod) }
         try answer(Subjects.credentialsCheck) { (request: CheckCredential) in try await service.check(request.credential) }
+        try answer(Subjects.credentialsCreate) { (request: CreateCredential) in try await service.create(request) }
+        try answer(Subjects.credentialsList) { (_: Done) in CredentialList(entries: try await service.store.credentials()) }
+        try answer(Subjects.credentialsRevoke) { (request: RevokeCredential) in try await service.revoke(request) }
         try answer(Subjects.podsReport) { (report: PodReport) in
             try await service.report(report)
             return Done()

@@ -86,5 +86,23 @@ extension RegistryStore {
             ALTER TABLE statuses ADD COLUMN detail jsonb;
             CREATE INDEX statuses_current_status ON statuses (status) WHERE upper_inf(valid);
             """),
+        Migration(
+            "tokens of people, by their digests",
+            """
+            CREATE TABLE tokens (
+                id text PRIMARY KEY,
+                -- SHA-256 of the whole token: 256 random bits need no slow digest.
+                digest text NOT NULL UNIQUE,
+                name text NOT NULL,
+                role text NOT NULL,
+                pods text,
+                note text,
+                created timestamptz NOT NULL,
+                created_by text NOT NULL,
+                expires timestamptz,
+                revoked timestamptz,
+                revoked_by text
+            );
+            """),
     ]
 }

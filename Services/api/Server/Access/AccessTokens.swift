@@ -7,6 +7,11 @@ struct Person: Sendable, Equatable {
     var role: Role
     /// Of an agent that asks by its pod's credential: its pod.
     var pod: PodID?
+    /// The id of the token they came by; none for those of the file of tokens.
+    var credential: String?
+    /// The pods the token is good for; all where missing.
+    var scope: PodScope?
+    var expires: Timestamp?
 
     var author: Author { pod.map { Author(kind: .pod, id: $0.text) } ?? Author(kind: .person, id: name) }
 }
@@ -49,6 +54,9 @@ struct AccessTokens: Sendable {
         guard !entries.isEmpty else { throw Invalid(description: "\(source) holds no token; nobody could sign in") }
         self.entries = entries
     }
+
+    /// Everybody in the file.
+    var people: [Person] { entries.map(\.person) }
 
     /// The person a token belongs to. Looks at every entry whole, so that the time taken says nothing about any.
     func person(token: some StringProtocol) -> Person? {

@@ -12,7 +12,7 @@ enum AgentRight: Sendable, Equatable {
     /// By the route's name.
     static let rights: [String: AgentRight] = [
         // Who is there, and who is bound to whom.
-        "whoAmI": .anything, "listPods": .anything, "getPod": .anything, "listRunners": .anything, "getTopology": .anything, "listAgents": .anything,
+        "whoAmI": .anything, "me": .anything, "listPods": .anything, "getPod": .anything, "listRunners": .anything, "getTopology": .anything, "listAgents": .anything,
         // Pods of its own making.
         "createPod": .anything, "resumePod": .anything,
         // Content of terminals.

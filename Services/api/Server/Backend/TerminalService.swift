@@ -73,6 +73,7 @@ final class TerminalService: Sendable {
             guard agent.pod == request.person.pod else { throw ErrorBody(.unauthenticated, "this credential belongs to another pod") }
         }
         let pod = try await pod(request.pod)
+        try request.person.require(pod)
         try grants.require(request.person.author, .read, on: pod.pod)
         return pod
     }

@@ -8,6 +8,10 @@ struct APIRequest {
     let request: Request
     let person: Person
     let pathValues: [String: String]
+    /// Where it comes from, seen through known proxies.
+    let address: String
+    /// The asker speaks HTTPS.
+    let isSecure: Bool
 
     var pathPod: String { pathValues["pod"] ?? "" }
 

@@ -14,6 +14,7 @@ extension ErrorBody {
         case .conflict: .conflict
         case .tooLarge: .contentTooLarge
         case .gone: .gone
+        case .tooManyRequests: .tooManyRequests
         case .unavailable: .serviceUnavailable
         case .timedOut: .gatewayTimeout
         case .internal: .internalServerError
@@ -38,6 +39,7 @@ enum Answer {
         var response = bytes(Reply.error(error), type: "application/json", status: error.status)
         if error.code == .unauthenticated { response.headers[.wwwAuthenticate] = "Bearer realm=\"switchback\"" }
         if error.code == .unavailable { response.headers[.retryAfter] = "1" }
+        if error.code == .tooManyRequests { response.headers[.retryAfter] = "60" }
         return response
     }
 

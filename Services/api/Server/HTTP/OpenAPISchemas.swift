@@ -18,6 +18,24 @@ enum OpenAPISchemas {
         "Error": object(["error": object(["code": string, "message": string], required: ["code", "message"])], required: ["error"]),
         "Session": object(["name": string, "role": ["type": "string", "enum": ["viewer", "operator", "admin"]]], required: ["name", "role"]),
         "SignIn": object(["token": string], required: ["token"]),
+        "Me": object(
+            [
+                "name": string, "author": string, "role": ["type": "string", "enum": ["viewer", "operator", "admin", "agent"]], "pod": string,
+                "credential": string, "pods": list(string), "expires": time,
+            ], required: ["name", "author", "role"]),
+        "Credential": object(
+            [
+                "id": string, "name": string, "role": ["type": "string", "enum": ["viewer", "operator", "admin"]],
+                "state": ["type": "string", "enum": ["active", "expired", "revoked"]], "source": ["type": "string", "enum": ["registry", "file"]],
+                "pods": list(string), "note": string, "created": time, "created_by": string, "expires": time, "revoked": time, "revoked_by": string,
+            ], required: ["id", "name", "role", "state", "source"]),
+        "CredentialPage": object(["credentials": list(reference("Credential"))], required: ["credentials"]),
+        "NewCredential": object(
+            [
+                "name": string, "role": ["type": "string", "enum": ["viewer", "operator", "admin"]], "pods": list(string), "note": string,
+                "expires": time, "expires_in": ["type": "integer", "minimum": 1, "maximum": 315_360_000],
+            ], required: ["name", "role"]),
+        "IssuedCredential": object(["token": string, "credential": reference("Credential")], required: ["token", "credential"]),
         "SignedOut": object(["signed_out": boolean]),
         "PodSpec": object(
             [

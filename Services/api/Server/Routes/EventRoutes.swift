@@ -10,6 +10,8 @@ internal import Synchronization
 /// What happens, as server-sent events from the stream of events.
 struct EventRoutes {
     let bus: BusConnection
+    let access: Access
+    let tokens: TokenDirectory
 
     var all: [Route] {
         [
@@ -55,25 +57,33 @@ struct EventRoutes {
         // A client from before the ids began anew has seen nothing of these.
         let start = after.map { $0 > hello.newest ? 1 : $0 + 1 } ?? hello.newest + 1
         let queue = EventQueue()
+        // Whose tokens come and go is for admins.
+        let (access, tokens, person, isAdmin) = (self.access, self.tokens, request.person, request.person.role == .admin)
         let consumer = try await PullConsumer.start(
             bus, .init(stream: Streams.events, filter: filter, start: .sequence(start), batch: 256)
         ) { message in
-            queue.put(Self.event(message))
+            if isAdmin || !message.subject.hasPrefix("event.credential.") { queue.put(Self.event(message)) }
         }
         queue.attach(consumer)
         return Response(
             status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"],
             body: ResponseBody { writer in
                 let isStopping = Atomic(false)
+                let watching = tokens.watch { queue.wake() }
+                defer { tokens.endWatching(watching) }
                 do {
                     let data = String(decoding: try JSON.encode(hello), as: UTF8.self)
                     try await writer.write(ByteBuffer(string: "event: hello\ndata: \(data)\n\n"))
                     while !isStopping.load(ordering: .relaxed) {
                         let events = await withGracefulShutdownHandler {
-                            await queue.next(within: .seconds(15))
+                            await queue.next(within: Self.patience(person))
                         } onGracefulShutdown: {
                             isStopping.store(true, ordering: .relaxed)
                             queue.wake()
+                        }
+                        guard access.isStillGood(person) else {
+                            try await writer.write(ByteBuffer(string: "event: revoked\ndata: {}\n\n"))
+                            break
                         }
                         // Without a word now and then a connection that is gone would never be noticed.
                         try await writer.write(ByteBuffer(string: events.isEmpty ? ": still here\n\n" : events.joined()))
@@ -85,6 +95,13 @@ struct EventRoutes {
                 }
                 await consumer.stop()
             })
+    }
+
+    /// Until a word is due to a silent connection, or until the token ends.
+    private static func patience(_ person: Person) -> Duration {
+        let patience = Duration.seconds(15)
+        guard let expires = person.expires else { return patience }
+        return min(patience, max(.milliseconds(1), expires - .now()))
     }
 
     private func hello(after: UInt64?) async throws(ErrorBody) -> Hello {
@@ -137,6 +154,8 @@ final class EventQueue: Sendable {
         var waiting: CheckedContinuation<Void, Never>?
         var consumer: PullConsumer?
         var isPaused = false
+        /// Woken while nobody waited: the next wait ends at once.
+        var isWoken = false
     }
 
     private static let most = 512
@@ -158,7 +177,7 @@ final class EventQueue: Sendable {
 
     /// What has come; waits for something, but not longer than `limit`.
     func next(within limit: Duration) async -> [String] {
-        if fields.withLock({ $0.events.isEmpty }) {
+        if fields.withLock({ $0.events.isEmpty && !$0.isWoken }) {
             let timer = Task { [self] in
                 guard (try? await Task.sleep(for: limit)) != nil else { return }
                 wake()
@@ -166,7 +185,7 @@ final class EventQueue: Sendable {
             await withTaskCancellationHandler {
                 await withCheckedContinuation { continuation in
                     let isThere = fields.withLock { fields in
-                        if fields.events.isEmpty, !Task.isCancelled { fields.waiting = continuation }
+                        if fields.events.isEmpty, !fields.isWoken, !Task.isCancelled { fields.waiting = continuation }
                         return fields.waiting == nil
                     }
                     if isThere { continuation.resume() }
@@ -180,6 +199,7 @@ final class EventQueue: Sendable {
             defer {
                 fields.events = []
                 fields.isPaused = false
+                fields.isWoken = false
             }
             return (fields.events, fields.isPaused ? fields.consumer : nil)
         }
@@ -190,6 +210,7 @@ final class EventQueue: Sendable {
     func wake() {
         fields.withLock { fields in
             defer { fields.waiting = nil }
+            fields.isWoken = true
             return fields.waiting
         }?.resume()
     }

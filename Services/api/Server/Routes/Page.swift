@@ -7,6 +7,7 @@ internal import Hummingbird
 struct Page: Sendable {
     let directory: String
     let access: Access
+    let proxies: Set<String>
 
     /// The addresses that the app reads itself (`Web/app/router.js`).
     static let addresses: [RouterPath] = [
@@ -14,13 +15,15 @@ struct Page: Sendable {
     ]
 
     /// Signs in and forgets the token in the address, or gives the page.
-    func index(_ request: Request) throws -> Response {
+    func index(_ request: Request, _ context: APIContext) throws -> Response {
         guard let token = request.uri.queryParameters["token"] else { return try file(named: "index.html", request) }
         var headers: HTTPFields = [.cacheControl: "no-store"]
-        if access.tokens.person(token: token) != nil {
+        do throws(ErrorBody) {
+            let person = try access.known(String(token), from: ClientAddress.of(request, context, proxies: proxies))
             headers[.location] = "/"
-            headers[.setCookie] = Access.cookie(token: String(token))
-        } else {
+            headers[.setCookie] = Access.cookie(
+                token: String(token), secure: ClientAddress.isSecure(request, context, proxies: proxies), expires: person.expires)
+        } catch {
             headers[.location] = "/sign-in?refused"
         }
         return Response(status: .seeOther, headers: headers)

@@ -75,6 +75,7 @@ struct PodRoutes {
             ListPods(
                 at: try request.time("at"), status: status, lifecycle: lifecycle, runner: request.text("runner"),
                 live: try request.flag("live"), limit: try request.integer("limit", in: 1...1000), cursor: request.text("cursor")))
+        if let scope = request.person.scope { page.pods.removeAll { !scope.allows(id: $0.pod.text, name: $0.name) } }
         page.pods = page.pods.map { service.shown($0, to: request.person) }
         return try Answer.json(page)
     }
@@ -82,6 +83,9 @@ struct PodRoutes {
     @Sendable private func create(_ request: APIRequest) async throws -> Response {
         let spec = try await request.json(PodSpec.self)
         if let problem = spec.problem() { throw problem }
+        if let scope = request.person.scope, !(spec.name.map { scope.allows(id: "", name: $0) } ?? false) {
+            throw ErrorBody(.denied, "this token starts pods named \(scope.patterns.joined(separator: ", ")) only; give the pod such a name")
+        }
         let key = try request.idempotencyKey
         let pod = try await service.registry.create(
             CreatePod(spec: spec, author: request.person.author, idempotencyKey: key.map { "\(request.person.name)/\($0)" }))

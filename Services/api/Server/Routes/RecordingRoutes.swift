@@ -10,6 +10,7 @@ internal import NIOCore
 struct RecordingRoutes {
     let service: TerminalService
     let importer: Importer
+    let access: Access
 
     var all: [Route] {
         [
@@ -62,6 +63,7 @@ struct RecordingRoutes {
         }
         // The first segment is fetched before anything is answered, so that an error has a status.
         let recorder = service.asking(for: request.person).recorder
+        let (access, person) = (self.access, request.person)
         let first = try await recorder.slice(from.map { Play(pod: pod.pod, at: $0) } ?? Play(pod: pod.pod, seq: 1))
         let type = format == "asciicast" ? "application/x-asciicast" : format == "text" ? "text/plain; charset=utf-8" : "application/x-ndjson"
         return Response(
@@ -77,6 +79,7 @@ struct RecordingRoutes {
                     let bytes = try run.take(slice)
                     if !bytes.isEmpty { try await writer.write(ByteBuffer(bytes: bytes)) }
                     guard slice.meta.hasLater, !run.isAtEnd else { break }
+                    guard access.isStillGood(person) else { throw ErrorBody(.unauthenticated, "the token that allowed this has ended") }
                     slice = try await recorder.slice(Play(pod: pod.pod, seq: slice.meta.lastSeq + 1, framesOnly: true))
                 }
                 let bytes = run.finish()

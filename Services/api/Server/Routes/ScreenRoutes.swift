@@ -131,6 +131,12 @@ struct ScreenRoutes {
         guard query.utf8.count <= 1000 else { throw ErrorBody(.badRequest, "q may have at most 1000 bytes") }
         var pod: Pod?
         if let ref = request.text("pod") { pod = try await service.pod(ref) }
+        if let scope = request.person.scope {
+            guard let pod else {
+                throw ErrorBody(.denied, "this token is good for \(scope.patterns.joined(separator: ", ")) only; name one of them with pod=")
+            }
+            try request.person.require(pod)
+        }
         let start = pod.map { $0.started ?? $0.created }
         let page = try await service.asking(for: request.person).recorder.search(
             Search(

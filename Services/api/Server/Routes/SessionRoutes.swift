@@ -38,18 +38,16 @@ struct SessionRoutes {
     @Sendable private func signIn(_ request: APIRequest) async throws -> Response {
         try refuseForeign(request)
         let token = try await request.json(SignIn.self).token
-        guard let person = access.tokens.person(token: token) else {
-            throw ErrorBody(.unauthenticated, "this token is not known here; `switchback up` prints a link that signs in")
-        }
+        let person = try access.known(token, from: request.address)
         var response = try Answer.json(Session(person))
-        response.headers[.setCookie] = Access.cookie(token: token)
+        response.headers[.setCookie] = Access.cookie(token: token, secure: request.isSecure, expires: person.expires)
         return response
     }
 
     @Sendable private func signOut(_ request: APIRequest) async throws -> Response {
         try refuseForeign(request)
         var response = try Answer.json(SignedOut())
-        response.headers[.setCookie] = Access.cookie(token: nil)
+        response.headers[.setCookie] = Access.cookie(token: nil, secure: request.isSecure)
         return response
     }
 

@@ -30,7 +30,9 @@ struct TerminalRoutes {
     }
 
     /// What a request's head asks for, if it may be upgraded. What is refused here goes to the routes, which say why.
-    static func admit(_ head: HTTPRequestHead, _ access: Access) -> TerminalRequest? {
+    ///
+    /// - Parameter peer: the address at the other end.
+    static func admit(_ head: HTTPRequestHead, _ access: Access, peer: String, proxies: Set<String>) -> TerminalRequest? {
         let parts = head.uri.split(separator: "?", maxSplits: 1)
         let path = (parts.first ?? "").split(separator: "/")
         guard head.method == .GET, path.count == 4, path[0] == "v1", path[1] == "pods", path[3] == "terminal" else { return nil }
@@ -40,11 +42,11 @@ struct TerminalRoutes {
         guard access.allows(origin: origin, host: host) else { return nil }
         let credentials = Access.Credentials(
             authorization: head.headers.first(name: "authorization"), cookies: head.headers["cookie"], origin: origin, host: host,
-            queryToken: query["token"], mutates: true)
+            mutates: true, address: ClientAddress.of(peer: peer, forwarded: head.headers["x-forwarded-for"], proxies: proxies))
         let credential = credentials.podCredential
         // An agent's credential is checked when the socket is open: that takes a question to the registry.
         let agent = credential.flatMap { PodCredential.pod(of: $0) }.map { Person(name: $0.text, role: .operator, pod: $0) }
-        guard let person = agent ?? (try? access.person(credentials)), let ref = Query.decoded(path[2]) else { return nil }
+        guard let person = agent ?? (try? access.person(credentials, counting: false)), let ref = Query.decoded(path[2]) else { return nil }
         let mode = query["mode"] ?? "view"
         guard mode == "raw" || mode == "view" else { return nil }
         return TerminalRequest(

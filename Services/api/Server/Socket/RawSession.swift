@@ -22,6 +22,7 @@ final class RawSession: TerminalSession {
 
     private let request: TerminalRequest
     private let service: TerminalService
+    private let access: Access
     private let viewer = TerminalService.newViewer()
     private var socket: TerminalSocket?
     private var pod: Pod?
@@ -33,9 +34,10 @@ final class RawSession: TerminalSession {
     private var exit: Exit?
     private var knownKeyboard: RelayClient.Keyboard?
 
-    init(request: TerminalRequest, service: TerminalService) {
+    init(request: TerminalRequest, service: TerminalService, access: Access) {
         self.request = request
         self.service = service
+        self.access = access
     }
 
     // MARK: - Life
@@ -63,7 +65,10 @@ final class RawSession: TerminalSession {
         self.pod = pod
         if request.person.pod != nil {
             let (grants, author) = (service.grants, request.person.author)
-            socket?.closeUnless { grants.allows(author, .read, on: pod.pod) }
+            socket?.closeUnless("the binding that allowed this has ended") { grants.allows(author, .read, on: pod.pod) }
+        } else {
+            let (access, person) = (self.access, request.person)
+            socket?.closeUnless("the token that allowed this has ended") { access.isStillGood(person) }
         }
         guard let socket else { return }
         guard pod.lifecycle.isLive else { return showLast(pod) }

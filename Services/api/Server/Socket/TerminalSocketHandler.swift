@@ -77,14 +77,14 @@ final class TerminalSocket {
     }
 
     /// Looks four times a second whether what the socket shows may still be seen, and closes it when not.
-    func closeUnless(_ isAllowed: @escaping @Sendable () -> Bool) {
+    func closeUnless(_ reason: String, _ isAllowed: @escaping @Sendable () -> Bool) {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(250), delay: .milliseconds(250)) { task in
             let socket = bound.value
             guard !socket.isClosing, socket.wire != nil else { return task.cancel() }
             guard !isAllowed() else { return }
             task.cancel()
-            socket.close(code: TerminalCloseCode.denied, reason: "the binding that allowed this has ended")
+            socket.close(code: TerminalCloseCode.denied, reason: reason)
         }
     }
 

@@ -22,7 +22,7 @@ struct TerminalUpgradeChannel: HTTPChannelHandler {
 
     let responder: HTTPChannelHandler.Responder
     /// Decides on the head alone, on the event loop: what to serve, or nil to let the router answer.
-    let admit: @Sendable (HTTPRequestHead) -> TerminalRequest?
+    let admit: @Sendable (_ head: HTTPRequestHead, _ peer: String) -> TerminalRequest?
     /// Makes what answers an admitted socket. Called on the socket's event loop.
     let serve: @Sendable (TerminalRequest) -> any TerminalSession
     let limits: TerminalSocketHandler.Limits
@@ -33,11 +33,11 @@ struct TerminalUpgradeChannel: HTTPChannelHandler {
             maxFrameSize: limits.messageBytes,
             enableAutomaticErrorHandling: false,
             shouldUpgrade: { channel, head in
-                channel.eventLoop.makeSucceededFuture(admit(head) == nil ? nil : [:])
+                channel.eventLoop.makeSucceededFuture(admit(head, channel.remoteAddress?.ipAddress ?? "unknown") == nil ? nil : [:])
             },
             upgradePipelineHandler: { channel, head in
                 channel.eventLoop.makeCompletedFuture {
-                    guard let request = admit(head) else { throw ChannelError.inappropriateOperationForState }
+                    guard let request = admit(head, channel.remoteAddress?.ipAddress ?? "unknown") else { throw ChannelError.inappropriateOperationForState }
                     try channel.pipeline.syncOperations.addHandler(
                         TerminalSocketHandler(session: serve(request), limits: limits))
                     return .socket

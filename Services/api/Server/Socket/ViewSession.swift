@@ -21,6 +21,7 @@ final class ViewSession: TerminalSession {
 
     let request: TerminalRequest
     let service: TerminalService
+    private let access: Access
     private let viewer = TerminalService.newViewer()
     private(set) var socket: TerminalSocket?
     private(set) var pod: Pod?
@@ -36,9 +37,10 @@ final class ViewSession: TerminalSession {
     private var nextChange = NIODeadline.uptimeNanoseconds(0)
     private var isChangeDue = false
 
-    init(request: TerminalRequest, service: TerminalService) {
+    init(request: TerminalRequest, service: TerminalService, access: Access) {
         self.request = request
         self.service = service
+        self.access = access
     }
 
     // MARK: - Life
@@ -68,7 +70,10 @@ final class ViewSession: TerminalSession {
         self.pod = pod
         if request.person.pod != nil {
             let (grants, author) = (service.grants, request.person.author)
-            socket?.closeUnless { grants.allows(author, .read, on: pod.pod) }
+            socket?.closeUnless("the binding that allowed this has ended") { grants.allows(author, .read, on: pod.pod) }
+        } else {
+            let (access, person) = (self.access, request.person)
+            socket?.closeUnless("the token that allowed this has ended") { access.isStillGood(person) }
         }
         followStatus(of: pod)
         if let status = pod.status { send(Typed(type: "status", value: status)) }
