@@ -144,7 +144,8 @@ let package = Package(
         library(
             "APIServer", "Services/api/Server",
             [
-                "Asciicast", "BindingsClient", "BindingsCore", "Bus", "Compression", "Contract", "DetectorClient", "Digest", "RecorderClient", "RegistryClient", "RelayClient", "ServiceKit",
+                "Asciicast", "BindingsClient", "BindingsCore", "Bus", "Compression", "Contract", "DetectorClient", "Digest", "RecorderClient", "RegistryClient", "RelayClient",
+                "ServiceKit",
                 "Terminal",
                 "ViewProtocol",
                 hummingbird, hummingbirdCore, httpTypes, nioHTTPTypesHTTP1, logging, nioCore, nioPosix, nioHTTP1, nioWebSocket,
@@ -183,7 +184,8 @@ let package = Package(
         tests(
             "API",
             [
-                "APIServer", "APIClient", "Asciicast", "Database", "RegistryServer", "ServiceKit", nioCore, nioPosix, nioWebSocket, "RelayServer", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol",
+                "APIServer", "APIClient", "Asciicast", "Database", "RegistryServer", "ServiceKit", nioCore, nioPosix, nioWebSocket, "RelayServer", "TestSupport", "Contract", "Bus",
+                "Terminal", "ViewProtocol",
                 "Compression", logging,
             ]),
         tests("CommandLine", ["Agents", "HookFiles", "Console", "LocalStack", "Inspect", "Contract", "Terminal", "TestSupport", "ViewProtocol"]),

@@ -23,7 +23,7 @@ struct Switchback: AsyncParsableCommand {
             CommandGroup(name: "Handoffs:", subcommands: [Bind.self, ApproveCommand.self, WaitCommand.self, TopologyCommand.self, AttentionCommand.self, MCPCommand.self]),
             CommandGroup(name: "What agents do:", subcommands: [Explain.self, AgentsCommand.self, HookCommand.self]),
             CommandGroup(name: "The record:", subcommands: [Replay.self, SearchCommand.self, Export.self, Import.self]),
-            CommandGroup(name: "People:", subcommands: [TokenCommand.self]),
+            CommandGroup(name: "People:", subcommands: [TokenCommand.self, AuditCommand.self]),
             CommandGroup(name: "What happens:", subcommands: [Events.self, Tap.self, InspectCommand.self, Completions.self]),
         ])
 

@@ -15,6 +15,7 @@ enum Main {
             let bus = try await context.connect(inline: true)
             let bulk = try await context.connect(bulk: true)
             try await context.ensureStreams(bulk)
+            try await context.ensureAuditStream(bulk)
             let micro = try Microservice(
                 bus, name: "api", id: configuration.instance, version: ServiceProgram.version, summary: "HTTP, WebSocket, SSE, web",
                 started: Timestamp.now().description)

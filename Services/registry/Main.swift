@@ -14,6 +14,7 @@ enum Main {
             context.health.register("database") { await pool.problem() }
             let bus = try await context.connect()
             try await context.ensureStreams(bus)
+            try await context.ensureAuditStream(bus)
             let micro = try Microservice(
                 bus, name: "registry", id: context.configuration.instance, version: ServiceProgram.version,
                 summary: "pods, runners, lifecycle and its history", started: Timestamp.now().description)

@@ -22,6 +22,12 @@ public struct JetStream: Sendable {
         try await ensureStream(Streams.events, subjects: [Subjects.allEvents], events)
     }
 
+    /// What people and agents did, until the registry has chained it; kept for those who want to read along.
+    public func ensureAuditStream(replicas: Int = 1) async throws(BusError) {
+        try await ensureStream(
+            Streams.audit, subjects: [Subjects.auditEntry], StreamLimits(maxAge: .seconds(30 * 24 * 3600), maxBytes: 256 << 20, replicas: replicas))
+    }
+
     /// Makes a stream unless one of that name exists. A server with less room than `maxBytes` gets a smaller stream.
     public func ensureStream(_ name: String, subjects: [String], _ limits: StreamLimits) async throws(BusError) {
         var bytes = limits.maxBytes

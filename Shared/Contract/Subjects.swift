@@ -73,6 +73,10 @@ public enum Subjects {
     public static let credentialsCreate = "registry.credentials.create"
     public static let credentialsList = "registry.credentials.list"
     public static let credentialsRevoke = "registry.credentials.revoke"
+    /// ``AuditEntry`` JSON from whoever lets people and agents in, kept in stream `AUDIT`.
+    public static let auditEntry = "audit.entry"
+    public static let auditList = "registry.audit.list"
+    public static let auditVerify = "registry.audit.verify"
     public static let allCredentialEvents = "event.credential.*.*"
     public static let podsHistory = "registry.pods.history"
     /// What a runner reports of a pod that no control frame can say (start failed, shim found dead).
@@ -113,6 +117,7 @@ public enum Streams {
     public static let terminals = "PTY"
     public static let events = "EVENTS"
     public static let detector = "DETECTOR"
+    public static let audit = "AUDIT"
 }
 
 /// Names of message headers.

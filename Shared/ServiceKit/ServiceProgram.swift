@@ -43,6 +43,11 @@ public struct ServiceContext: Sendable {
         events.replicas = configuration.streamReplicas
         try await JetStream(bus).ensureStreams(terminals: terminals, events: events)
     }
+
+    /// Makes the stream of what people and agents did, where it is missing.
+    public func ensureAuditStream(_ bus: BusConnection) async throws(BusError) {
+        try await JetStream(bus).ensureAuditStream(replicas: configuration.streamReplicas)
+    }
 }
 
 /// A part that runs until the program is told to stop, and then stops by `stop`.

@@ -30,6 +30,7 @@ final class APIStage: Sendable {
         server = try await NATSServer.start()
         bus = try await server.connect(name: "test")
         try await JetStream(bus).ensureStreams()
+        try await JetStream(bus).ensureAuditStream()
         let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         relay = RelayService(bus: try await server.connect(name: "relay"), logger: quiet)
         try await relay.join(instance: "one")

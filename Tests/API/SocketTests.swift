@@ -262,7 +262,7 @@ struct SocketTests {
                 ("Upgrade", "websocket"), ("Connection", "upgrade"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
                 ("Origin", "http://evil.example"),
             ])
-        #expect(foreign.status == 426)
+        #expect(foreign.status == 403)
     }
 
     @Test("survives a relay that dies and comes back")

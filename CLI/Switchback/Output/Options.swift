@@ -9,7 +9,7 @@ struct PodArgument: ParsableArguments {
 /// What the parser does not take as people write it: `--at -5m` (looks like two options) becomes `--at=-5m`, and `--json` before
 /// the subcommand goes behind it.
 enum CommandWords {
-    static let options: Set<String> = ["--at", "--from", "--to", "--after"]
+    static let options: Set<String> = ["--at", "--from", "--to", "--after", "--since", "--until"]
 
     static func arranged(_ arguments: [String]) -> [String] {
         var arguments = arguments

@@ -65,6 +65,24 @@ extension APIClient {
         return try await post("/v1/credentials", New(name: name, role: role, pods: pods, note: note, expiresIn: expiresIn))
     }
 
+    /// What was done and refused, the newest first.
+    public func audit(
+        since: String? = nil, until: String? = nil, actor: String? = nil, action: String? = nil, outcome: String? = nil, before: UInt64? = nil,
+        limit: Int? = nil
+    ) async throws(ErrorBody) -> AuditPage {
+        try await get(
+            "/v1/audit",
+            [
+                ("since", since), ("until", until), ("actor", actor), ("action", action), ("outcome", outcome), ("before", before.map { "\($0)" }),
+                ("limit", limit.map { "\($0)" }),
+            ])
+    }
+
+    /// Whether the audit log is as it was written; `seq` and `digest` are those of an entry that were noted elsewhere.
+    public func verifyAudit(seq: UInt64? = nil, digest: String? = nil) async throws(ErrorBody) -> AuditVerified {
+        try await get("/v1/audit/verify", [("seq", seq.map { "\($0)" }), ("digest", digest)])
+    }
+
     public func revokeCredential(_ id: String) async throws(ErrorBody) -> PersonCredential {
         try await decoded(try await send(.DELETE, "/v1/credentials/" + Self.escaped(id)))
     }

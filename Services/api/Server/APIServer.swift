@@ -44,6 +44,7 @@ public struct APIServer: Service {
     private let configuration: APIConfiguration
     private let access: Access
     private let tokens: TokenDirectory
+    private let auditor: Auditor
     private let service: TerminalService
     private let fleet: LiveFleet
     private let routes: [Route]
@@ -66,14 +67,16 @@ public struct APIServer: Service {
         self.onListening = onListening
         let file = try AccessTokens(file: configuration.tokenFile)
         tokens = TokenDirectory(bus: bus, logger: logger)
+        auditor = Auditor(bus: bus, logger: logger)
         access = Access(verifiers: [file, tokens], origins: configuration.origins)
         service = TerminalService(bus: bus, grants: try BindingGrants(bus: bus, logger: logger), instance: configuration.instance, logger: logger)
-        var routes = PodRoutes(service: service).all + ScreenRoutes(service: service).all + StatusRoutes(service: service).all + TerminalRoutes().all
+        var routes = PodRoutes(service: service).all + ScreenRoutes(service: service).all + StatusRoutes(service: service).all + TerminalRoutes(access: access).all
         routes +=
             RecordingRoutes(
                 service: service, importer: Importer(bus: bulk, registry: service.registry, logger: logger), access: access
             ).all + EventRoutes(bus: bus, access: access, tokens: tokens).all
         routes += SessionRoutes(access: access).all + CredentialRoutes(service: service, directory: tokens, file: file).all
+        routes += AuditRoutes(service: service).all
         fleet = LiveFleet(bus: bus, logger: logger)
         routes += BindingRoutes(service: service).all + WaitRoutes(service: service).all + TopologyRoutes(service: service, fleet: fleet).all
         routes += HealthRoutes(health: health, metrics: metrics).all
@@ -83,16 +86,17 @@ public struct APIServer: Service {
 
     public func run() async throws {
         let address = configuration.listen
-        let (access, service, onListening, proxies) = (self.access, self.service, self.onListening, configuration.proxies)
+        let (access, auditor, service, onListening, proxies) = (self.access, self.auditor, self.service, self.onListening, configuration.proxies)
         let application = Application(
             router: router(),
             server: HTTPServerBuilder { responder in
                 TerminalUpgradeChannel(
                     responder: responder, admit: { head, peer in TerminalRoutes.admit(head, access, peer: peer, proxies: proxies) },
                     serve: { request in
-                        switch request.mode {
-                        case .raw: RawSession(request: request, service: service.asking(for: request.person), access: access)
-                        case .view: ViewSession(request: request, service: service.asking(for: request.person), access: access)
+                        let audit = SocketAudit(auditor, person: request.person, address: request.address)
+                        return switch request.mode {
+                        case .raw: RawSession(request: request, service: service.asking(for: request.person), access: access, audit: audit)
+                        case .view: ViewSession(request: request, service: service.asking(for: request.person), access: access, audit: audit)
                         }
                     }, limits: .init())
             },
@@ -104,7 +108,13 @@ public struct APIServer: Service {
             following.cancel()
             checking.cancel()
         }
-        try await application.run()
+        do {
+            try await application.run()
+        } catch {
+            await auditor.flush(within: .seconds(1))
+            throw error
+        }
+        await auditor.flush(within: .seconds(1))
     }
 
     private var quiet: Logger {
@@ -131,9 +141,38 @@ public struct APIServer: Service {
         return router
     }
 
+    /// Answers, and has it in the audit log before the asker hears of it: every change, and every refusal.
     private func answer(_ route: Route, _ request: Request, _ context: APIContext) async throws -> Response {
-        var person = Person(name: "anybody", role: .viewer)
         let address = ClientAddress.of(request, context, proxies: configuration.proxies)
+        let note = AuditNote()
+        let target = route.pathNames.first.flatMap { context.parameters.get($0) }
+        func entry(_ outcome: AuditEntry.Outcome, _ code: String?) -> AuditEntry {
+            let now = note.now
+            return AuditEntry(
+                person: now.person, address: address, action: route.name, target: now.target ?? target, outcome: outcome, code: code,
+                detail: now.detail)
+        }
+        let changes = request.method != .get && request.method != .head
+        do {
+            let response = try await perform(route, request, context, from: address, note)
+            if changes || note.now.isWorthy {
+                let code = response.status.code
+                await auditor.record(entry(code < 400 ? .done : .failed, code < 400 ? nil : "\(code)"))
+            }
+            return response
+        } catch {
+            let body = error as? ErrorBody
+            if body?.isDenial == true || changes {
+                await auditor.record(entry(body?.isDenial == true ? .denied : .failed, body?.code.rawValue ?? "internal"))
+            }
+            throw error
+        }
+    }
+
+    private func perform(
+        _ route: Route, _ request: Request, _ context: APIContext, from address: String, _ note: AuditNote
+    ) async throws -> Response {
+        var person = Person(name: "anybody", role: .viewer)
         if let role = route.role {
             let credentials = Access.Credentials(request, address: address)
             if let credential = credentials.podCredential {
@@ -141,6 +180,7 @@ public struct APIServer: Service {
             } else {
                 person = try access.person(credentials)
             }
+            note.person(person)
             guard person.role >= role else {
                 throw ErrorBody(
                     .denied, "\(person.name) has the role \(person.role.rawValue); \(route.name) needs \(role.rawValue)")
@@ -151,7 +191,7 @@ public struct APIServer: Service {
         if let agent = person.pod { try await service.admit(agent, to: route.name, pod: values["pod"] ?? "") }
         try await service.admit(scoped: person, to: route.name, pod: values["pod"] ?? "")
         let asked = APIRequest(
-            request: request, person: person, pathValues: values, address: address,
+            request: request, person: person, pathValues: values, note: note, address: address,
             isSecure: ClientAddress.isSecure(request, context, proxies: configuration.proxies))
         guard route.headers.contains(where: { $0.name == Route.idempotencyKey.name }), let key = try asked.idempotencyKey else {
             return try await route.handler(asked)

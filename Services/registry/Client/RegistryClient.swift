@@ -78,6 +78,16 @@ public struct RegistryClient: Sendable {
         try await bus.ask(Subjects.credentialsRevoke, request)
     }
 
+    // MARK: - The audit log
+
+    /// Entries, the newest first.
+    public func audit(_ query: ListAudit) async throws(ErrorBody) -> AuditPage { try await bus.ask(Subjects.auditList, query) }
+
+    /// Whether the log is as it was written.
+    public func verifyAudit(_ request: VerifyAudit = VerifyAudit()) async throws(ErrorBody) -> AuditVerified {
+        try await bus.ask(Subjects.auditVerify, request, timeout: .seconds(60))
+    }
+
     // MARK: - Runners
 
     /// All runners ever seen.

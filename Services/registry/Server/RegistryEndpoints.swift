@@ -52,6 +52,8 @@ final class RegistryEndpoints: Sendable {
         try answer(Subjects.credentialsCreate) { (request: CreateCredential) in try await service.create(request) }
         try answer(Subjects.credentialsList) { (_: Done) in CredentialList(entries: try await service.store.credentials()) }
         try answer(Subjects.credentialsRevoke) { (request: RevokeCredential) in try await service.revoke(request) }
+        try answer(Subjects.auditList) { (query: ListAudit) in try await service.store.audit(query) }
+        try answer(Subjects.auditVerify) { (request: VerifyAudit) in try await service.store.verifyAudit(request) }
         try answer(Subjects.podsReport) { (report: PodReport) in
             try await service.report(report)
             return Done()

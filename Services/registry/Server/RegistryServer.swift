@@ -8,6 +8,7 @@ internal import Outbox
 public final class RegistryServer: Sendable {
     private let endpoints: RegistryEndpoints
     private let followers: Followers
+    private let audit: AuditFollower
     private let sender: EventSender
     private let watch: Task<Void, Never>
     private let micro: Microservice?
@@ -33,15 +34,21 @@ public final class RegistryServer: Sendable {
         let service = RegistryService(store: store, runners: BusRunnerCalls(bus: bus))
         let followers = Followers(service: service, sender: sender, logger: logger)
         let endpoints = RegistryEndpoints(service: service, sender: sender)
+        let audit = AuditFollower(store: store, logger: logger)
         try await followers.open(on: bus)
+        try await audit.open(on: bus)
         try endpoints.open(on: bus, counting: micro)
         await sender.wake()
-        return RegistryServer(endpoints, followers, sender, watch: watch(store, bus, sender, logger, instance), micro)
+        return RegistryServer(endpoints, followers, audit, sender, watch: watch(store, bus, sender, logger, instance), micro)
     }
 
-    private init(_ endpoints: RegistryEndpoints, _ followers: Followers, _ sender: EventSender, watch: Task<Void, Never>, _ micro: Microservice?) {
+    private init(
+        _ endpoints: RegistryEndpoints, _ followers: Followers, _ audit: AuditFollower, _ sender: EventSender, watch: Task<Void, Never>,
+        _ micro: Microservice?
+    ) {
         self.endpoints = endpoints
         self.followers = followers
+        self.audit = audit
         self.sender = sender
         self.watch = watch
         self.micro = micro
@@ -52,6 +59,7 @@ public final class RegistryServer: Sendable {
         watch.cancel()
         endpoints.close()
         await followers.close()
+        await audit.close()
         await sender.stop()
     }
 

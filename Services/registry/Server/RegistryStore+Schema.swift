@@ -104,5 +104,6 @@ extension RegistryStore {
                 revoked_by text
             );
             """),
+        auditMigration,
     ]
 }

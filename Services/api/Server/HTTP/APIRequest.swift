@@ -8,6 +8,8 @@ struct APIRequest {
     let request: Request
     let person: Person
     let pathValues: [String: String]
+    /// What its entry in the audit log should say.
+    let note: AuditNote
     /// Where it comes from, seen through known proxies.
     let address: String
     /// The asker speaks HTTPS.

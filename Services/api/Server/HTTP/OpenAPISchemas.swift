@@ -36,6 +36,17 @@ enum OpenAPISchemas {
                 "expires": time, "expires_in": ["type": "integer", "minimum": 1, "maximum": 315_360_000],
             ], required: ["name", "role"]),
         "IssuedCredential": object(["token": string, "credential": reference("Credential")], required: ["token", "credential"]),
+        "AuditEntry": object(
+            [
+                "id": string, "time": time, "actor": string, "credential": string, "address": string, "action": string, "target": string,
+                "outcome": ["type": "string", "enum": ["done", "denied", "failed"]], "code": string, "repeats": integer, "detail": string,
+            ], required: ["id", "time", "actor", "address", "action", "outcome"]),
+        "AuditPage": object([
+            "records": list(object(["seq": integer, "entry": reference("AuditEntry"), "digest": string], required: ["seq", "entry", "digest"])),
+            "next": integer,
+        ]),
+        "AuditVerified": object(
+            ["intact": boolean, "entries": integer, "head": string, "seq": integer, "problem": string], required: ["intact", "entries", "head"]),
         "SignedOut": object(["signed_out": boolean]),
         "PodSpec": object(
             [

@@ -135,6 +135,7 @@ struct CredentialRoutes {
                 credential: Credential(
                     id: id, name: new.name, role: new.role, pods: new.pods, note: new.note, created: now, createdBy: request.person.author,
                     expires: expires), digest: SHA256.digest(Array(token.utf8)).hex))
+        request.note.target(id)
         // Who has the answer can use it here at once.
         try await directory.refresh()
         return try Answer.json(Issued(token: token, credential: Shown(credential, now: now)), status: .created)

@@ -89,6 +89,7 @@ struct PodRoutes {
         let key = try request.idempotencyKey
         let pod = try await service.registry.create(
             CreatePod(spec: spec, author: request.person.author, idempotencyKey: key.map { "\(request.person.name)/\($0)" }))
+        request.note.target(pod.pod.text)
         return try Answer.json(pod, status: .created)
     }
 

@@ -39,6 +39,7 @@ struct SessionRoutes {
         try refuseForeign(request)
         let token = try await request.json(SignIn.self).token
         let person = try access.known(token, from: request.address)
+        request.note.person(person)
         var response = try Answer.json(Session(person))
         response.headers[.setCookie] = Access.cookie(token: token, secure: request.isSecure, expires: person.expires)
         return response

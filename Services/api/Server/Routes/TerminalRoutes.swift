@@ -4,6 +4,8 @@ internal import NIOHTTP1
 
 /// The terminal socket's place among the routes: who may open one, and what a request that cannot be upgraded is told.
 struct TerminalRoutes {
+    let access: Access
+
     var all: [Route] {
         [
             Route(
@@ -21,10 +23,13 @@ struct TerminalRoutes {
                         name: "scrollback", about: "With mode=raw: lines of history before the screen; \(TerminalRequest.scrollback) where missing.",
                         schema: ["type": "integer"]),
                 ], status: .switchingProtocols
-            ) { request in
+            ) { [access] request in
+                let origin = request.request.headers[.origin]
+                guard access.allows(origin: origin, host: request.request.head.authority) else {
+                    throw ErrorBody(.denied, "a page of \(origin ?? "an unknown origin") may not open terminals here")
+                }
                 throw ErrorBody(
-                    .init(rawValue: "upgrade_required"),
-                    "this is a WebSocket: connect with one (an Origin of another site, or a second request on a connection, is not upgraded)")
+                    .init(rawValue: "upgrade_required"), "this is a WebSocket: connect with one (a second request on a connection is not upgraded)")
             }
         ]
     }
@@ -50,7 +55,7 @@ struct TerminalRoutes {
         let mode = query["mode"] ?? "view"
         guard mode == "raw" || mode == "view" else { return nil }
         return TerminalRequest(
-            pod: ref, mode: mode == "raw" ? .raw : .view, person: person, credential: credential, followsSmallest: query["size"] == "smallest",
+            pod: ref, mode: mode == "raw" ? .raw : .view, person: person, address: credentials.address, credential: credential, followsSmallest: query["size"] == "smallest",
             columns: query["columns"].flatMap { Int($0) }, rows: query["rows"].flatMap { Int($0) },
             rate: query["rate"].flatMap { Int($0) }.flatMap { (1...60).contains($0) ? $0 : nil },
             scrollback: min(max(query["scrollback"].flatMap { Int($0) } ?? TerminalRequest.scrollback, 0), TerminalRequest.largestScrollback))

@@ -23,6 +23,7 @@ final class RawSession: TerminalSession {
     private let request: TerminalRequest
     private let service: TerminalService
     private let access: Access
+    private let audit: SocketAudit
     private let viewer = TerminalService.newViewer()
     private var socket: TerminalSocket?
     private var pod: Pod?
@@ -34,10 +35,11 @@ final class RawSession: TerminalSession {
     private var exit: Exit?
     private var knownKeyboard: RelayClient.Keyboard?
 
-    init(request: TerminalRequest, service: TerminalService, access: Access) {
+    init(request: TerminalRequest, service: TerminalService, access: Access, audit: SocketAudit) {
         self.request = request
         self.service = service
         self.access = access
+        self.audit = audit
     }
 
     // MARK: - Life
@@ -48,7 +50,9 @@ final class RawSession: TerminalSession {
         onLoop(after: { () async throws(ErrorBody) in try await service.pod(for: request) }) { session, result in
             switch result {
             case .success(let pod): session.begin(pod)
-            case .failure(let error): session.end(error)
+            case .failure(let error):
+                if error.isDenial { session.audit.note("openTerminal", on: request.pod, .denied, code: error.code.rawValue) }
+                session.end(error)
             }
         }
     }
@@ -193,8 +197,10 @@ final class RawSession: TerminalSession {
         var binary = binary
         guard let bytes = binary.readBytes(length: binary.readableBytes), !bytes.isEmpty else { return }
         let reply = replies()
+        let (audit, target) = (self.audit, pod.pod.text)
         do throws(ErrorBody) {
             service.relay.type(bytes, on: try keyboard(pod)) { result in
+                audit.note("typeInTerminal", on: target, result)
                 switch result {
                 case .success(let applied) where applied.result == .applied: break
                 case .success(let applied): reply(Notice(error: ErrorBody(applied)))
@@ -238,6 +244,7 @@ final class RawSession: TerminalSession {
         onLoop(after: { () async throws(ErrorBody) in
             try await service.resize(pod.pod, columns: columns, rows: rows, viewer: viewer, request: request)
         }) { session, result in
+            session.audit.note("resizeTerminal", on: pod.pod.text, result)
             session.tell(result)
         }
     }
@@ -249,6 +256,7 @@ final class RawSession: TerminalSession {
             try await service.relay.take(
                 ViewerRequest(pod: pod.pod, viewer: viewer, author: person.author, role: person.role))
         }) { session, result in
+            session.audit.note("takeTerminal", on: pod.pod.text, result)
             if case .success(let applied) = result, applied.result == .applied {
                 session.notify(Notice(writer: .init(author: person.author, you: true)))
             } else {

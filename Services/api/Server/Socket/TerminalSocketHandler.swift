@@ -14,6 +14,8 @@ struct TerminalRequest: Sendable {
     var pod: String
     var mode: Mode
     var person: Person
+    /// Where it comes from.
+    var address: String
     /// The credential by which an agent says that it is `person`; checked before anything is shown.
     var credential: String?
     /// The viewer asks that the pod be as small as its smallest viewer.

@@ -22,6 +22,7 @@ final class ViewSession: TerminalSession {
     let request: TerminalRequest
     let service: TerminalService
     private let access: Access
+    private let audit: SocketAudit
     private let viewer = TerminalService.newViewer()
     private(set) var socket: TerminalSocket?
     private(set) var pod: Pod?
@@ -37,10 +38,11 @@ final class ViewSession: TerminalSession {
     private var nextChange = NIODeadline.uptimeNanoseconds(0)
     private var isChangeDue = false
 
-    init(request: TerminalRequest, service: TerminalService, access: Access) {
+    init(request: TerminalRequest, service: TerminalService, access: Access, audit: SocketAudit) {
         self.request = request
         self.service = service
         self.access = access
+        self.audit = audit
     }
 
     // MARK: - Life
@@ -51,7 +53,9 @@ final class ViewSession: TerminalSession {
         onLoop(after: { () async throws(ErrorBody) in try await service.pod(for: request) }) { session, result in
             switch result {
             case .success(let pod): session.begin(pod)
-            case .failure(let error): session.end(error)
+            case .failure(let error):
+                if error.isDenial { session.audit.note("openTerminal", on: request.pod, .denied, code: error.code.rawValue) }
+                session.end(error)
             }
         }
     }
@@ -323,11 +327,13 @@ final class ViewSession: TerminalSession {
         }
         guard !bytes.isEmpty || command.submit == true else { return }
         let reply = notices()
+        let (audit, target) = (self.audit, pod.pod.text)
         let write = Write(
             pod: pod.pod, author: request.person.author, role: request.person.role, viewer: viewer, via: "web", ifSeq: command.ifSeq,
             submit: command.submit, paste: command.paste)
         do throws(ErrorBody) {
             service.relay.type(bytes, on: try .init(write)) { result in
+                audit.note("typeInTerminal", on: target, result)
                 switch result {
                 case .success(let applied) where applied.result == .applied: break
                 case .success(let applied): reply(ViewNotice(type: "error", error: ErrorBody(applied)))
@@ -346,7 +352,10 @@ final class ViewSession: TerminalSession {
         let ask: @Sendable () async throws(ErrorBody) -> Applied = { () async throws(ErrorBody) in
             try await service.resize(pod.pod, columns: columns, rows: rows, viewer: viewer, request: request)
         }
-        onLoop(after: ask) { session, result in session.tell(result) }
+        onLoop(after: ask) { session, result in
+            session.audit.note("resizeTerminal", on: pod.pod.text, result)
+            session.tell(result)
+        }
         sizing?.cancel()
         sizing = nil
         guard request.followsSmallest else { return }
@@ -363,6 +372,7 @@ final class ViewSession: TerminalSession {
             try await service.relay.take(
                 ViewerRequest(pod: pod.pod, viewer: viewer, author: person.author, role: person.role))
         }) { session, result in
+            session.audit.note("takeTerminal", on: pod.pod.text, result)
             if case .success(let applied) = result, applied.result == .applied {
                 session.send(ViewNotice(type: "writer", writer: .init(author: person.author, you: true)))
             } else {
