@@ -35,6 +35,11 @@ func library(_ name: String, _ path: String, _ dependencies: [Target.Dependency]
     .target(name: name, dependencies: dependencies, path: path, swiftSettings: style)
 }
 
+/// For what every byte of every pod passes. Unoptimised it is some hundred times slower, which makes debug builds, and so the tests, crawl.
+func hotLibrary(_ name: String, _ path: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: style + [.unsafeFlags(["-O"], .when(configuration: .debug))])
+}
+
 func program(_ name: String, _ path: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
     .executableTarget(name: name, dependencies: dependencies, path: path, exclude: exclude, sources: ["Main.swift"], swiftSettings: style)
 }
@@ -102,20 +107,16 @@ let package = Package(
         .target(name: "CPty", path: "Shared/CPty"),
 
         // Shared.
-        .target(
-            name: "Terminal", path: "Shared/Terminal",
-            // Every byte of every pod passes the engine three times. Unoptimised it is some hundred times slower, which makes debug
-            // builds, and so the tests, crawl.
-            swiftSettings: style + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
+        hotLibrary("Terminal", "Shared/Terminal"),
         library("Contract", "Shared/Contract"),
         library("ViewProtocol", "Shared/ViewProtocol", ["Terminal", "Contract"]),
         library("Compression", "Shared/Compression", ["CZstd"]),
         library("Digest", "Shared/Digest", ["COpenSSL"]),
         library("Asciicast", "Shared/Asciicast"),
-        library("Pattern", "Shared/Pattern", ["Contract"]),
+        hotLibrary("Pattern", "Shared/Pattern", ["Contract"]),
         library("Agents", "Shared/Agents", ["Contract", "Pattern", toml]),
         // What an agent is doing, from events and time alone.
-        library("Detection", "Services/detector/Detection", ["Agents", "Contract", "Pattern", "Terminal"]),
+        hotLibrary("Detection", "Services/detector/Detection", ["Agents", "Contract", "Pattern", "Terminal"]),
         library("Bus", "Shared/Bus", ["CNats", "Contract", logging]),
         library("Database", "Shared/Database", ["CLibPQ", logging]),
         library("Outbox", "Shared/Outbox", ["Bus", "Contract", "Database", logging]),
@@ -176,7 +177,8 @@ let package = Package(
         tests(
             "Detector",
             [
-                "DetectorServer", "DetectorClient", "RegistryServer", "RegistryClient", "RecorderServer", "Agents", "Detection", "TestSupport", "Contract", "Bus",
+                "BindingsServer", "BindingsClient", "DetectorServer", "DetectorClient", "RegistryServer", "RegistryClient", "RecorderServer", "Agents", "Detection", "TestSupport",
+                "Contract", "Bus",
                 "Database", "Terminal", "Compression", logging,
             ]),
         tests("Registry", ["RegistryServer", "RegistryClient", "TestSupport", "Contract", "Bus", "Database", logging]),
@@ -211,7 +213,7 @@ let package = Package(
             "Detector", folder: "detector",
             client: ["Bus", "Contract"],
             server: [
-                "Agents", "Bus", "Compression", "Contract", "Detection", "RecorderClient", "RegistryClient", "ServiceKit", "Sharding", "Terminal",
+                "Agents", "BindingsClient", "Bus", "Compression", "Contract", "Detection", "RecorderClient", "RegistryClient", "ServiceKit", "Sharding", "Terminal",
                 logging, metrics,
             ])
         + service(

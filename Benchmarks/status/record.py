@@ -33,6 +33,8 @@ for title in (1, 0):
             "ask": [(1.5, "ask\r"), (4, "1"), (5, None)], "bare": [(1.5, "bare\r"), (4, "\r"), (5, None)], "interrupt": [(1.5, "silent\r"), (2.5, "\x1b"), (3, None)],
             "silent": [(1.5, "silent\r"), (8, None)], "lookalike": [(1.5, "lookalike\r"), (9, None)],
             "draft": [(1, k) for k in "please"] + [(2, None)],
+            # A person types for most of the time: nothing but idle until the prompt is sent.
+            "typing": [(.45, k) for k in "plain words, typed one by one while nothing else happens"] + [(.5, "\r"), (5, None)],
         }.items():
             if (columns == 100 and title) or kind in ("approve", "bare", "lookalike", "plain"):
                 SCENARIOS[f"tui-{kind}-{name}"] = (tui, keys, dict(columns=columns, rows=rows, title=title))

@@ -26,6 +26,12 @@ public struct PodStatus: Sendable, Equatable, Codable {
     public var agent: String?
     /// True when the agent is known and yet none of its rules has matched for long.
     public var drift: Bool?
+    /// True while work shows and yet nothing on the screen moves and nothing of the pod uses the processor.
+    public var stalled: Bool?
+    /// With reason `agent`: the pods that it waits for, and what its own screen says meanwhile.
+    public var waitsFor: [PodID]?
+    public var beneath: String?
+    public var beneathReason: String?
 
     public init(
         status: String, reason: String? = nil, since: Timestamp, seq: UInt64, evidence: String? = nil, confidence: Double? = nil,
@@ -46,6 +52,18 @@ public struct PodStatus: Sendable, Equatable, Codable {
         self.agent = agent
         self.drift = drift
     }
+
+    /// The status without what records say: what stands in the way of a prompt is on the screen.
+    public var onScreen: PodStatus {
+        guard reason == Self.agentReason else { return self }
+        var status = self
+        status.status = beneath ?? "unknown"
+        status.reason = beneathReason
+        return status
+    }
+
+    /// The reason of a pod that waits for another one. It comes from wait records, never from the screen.
+    public static let agentReason = "agent"
 }
 
 /// What a pod's shim sees of its terminal and processes; a `ctl` frame `process` whenever something of it changed.

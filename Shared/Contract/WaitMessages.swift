@@ -75,6 +75,8 @@ public struct Wait: Sendable, Equatable, Codable {
     public var text: String?
     /// Pinned to the turn that the input with this sequence number started: only what comes after it counts.
     public var turn: UInt64?
+    /// True when the waiter works on meanwhile: until it rests it is not held up.
+    public var detached: Bool?
     public var created: Timestamp
     public var deadline: Timestamp
     public var outcome: Outcome?
@@ -82,7 +84,7 @@ public struct Wait: Sendable, Equatable, Codable {
 
     public init(
         id: String, waiter: Author, targets: [Target], mode: Mode, until: Until, text: String? = nil, turn: UInt64? = nil,
-        created: Timestamp, deadline: Timestamp
+        detached: Bool? = nil, created: Timestamp, deadline: Timestamp
     ) {
         self.id = id
         self.waiter = waiter
@@ -91,6 +93,7 @@ public struct Wait: Sendable, Equatable, Codable {
         self.until = until
         self.text = text
         self.turn = turn
+        self.detached = detached
         self.created = created
         self.deadline = deadline
     }
@@ -108,12 +111,13 @@ public struct CreateWait: Sendable, Codable {
     public var until: Wait.Until
     public var text: String?
     public var turn: UInt64?
+    public var detached: Bool?
     /// From now; 24 hours where missing.
     public var timeoutMs: Int64?
 
     public init(
         waiter: Author, pods: [PodID], bindings: [String]? = nil, mode: Wait.Mode, until: Wait.Until, text: String? = nil,
-        turn: UInt64? = nil, timeoutMs: Int64? = nil
+        turn: UInt64? = nil, detached: Bool? = nil, timeoutMs: Int64? = nil
     ) {
         self.waiter = waiter
         self.pods = pods
@@ -122,6 +126,7 @@ public struct CreateWait: Sendable, Codable {
         self.until = until
         self.text = text
         self.turn = turn
+        self.detached = detached
         self.timeoutMs = timeoutMs
     }
 }

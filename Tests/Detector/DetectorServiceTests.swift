@@ -1,3 +1,5 @@
+import BindingsClient
+import BindingsServer
 import Bus
 import Contract
 import DetectorClient
@@ -34,6 +36,47 @@ struct DetectorServiceTests {
             try await JetStream(stage.bus).lastMessage(Streams.detector, subject: Subjects.detectorMemory(shim.pod)) == nil
         }
         await detector.stop()
+        await stage.end()
+    }
+
+    @Test("A pod with an open wait is waiting for the other, in the stream and the registry, across a restart; the wait's end lets it go on")
+    func waits() async throws {
+        let stage = try await DetectorStage.start()
+        let bindings = try await BindingsServer.start(
+            bus: try await stage.nats.connect(name: "bindings"), pool: stage.pool, logger: quiet, instance: "b", sweep: .milliseconds(100))
+        let first = try await stage.detector("one")
+        let (waiter, other) = (try ScriptedShim(stage.bus, agent: "toy"), try ScriptedShim(stage.bus, agent: "toy"))
+        for shim in [waiter, other] {
+            try shim.title("BUSY")
+            try await stage.said(shim.pod, "executing")
+            try await eventually { (try? await stage.pods.get(shim.pod.text))?.status?.status == "executing" }
+        }
+        let wait = try await BindingsClient(bus: stage.bus).wait(
+            CreateWait(waiter: Author(kind: .pod, id: waiter.pod.text), pods: [other.pod], mode: .all, until: .idle))
+        try await stage.said(waiter.pod, "waiting")
+        let said = try #require(stage.heard.statuses(waiter.pod).last)
+        #expect(said.reason == "agent" && said.waitsFor == [other.pod] && said.beneath == "executing")
+        #expect(said.evidence?.contains(wait.id) == true)
+        try await eventually("the registry does not know it") { (try? await stage.pods.get(waiter.pod.text))?.status?.reason == "agent" }
+        #expect(stage.heard.statuses(other.pod).last?.status == "executing")
+
+        // Another detector takes over: nothing is said anew.
+        let told = stage.heard.statuses(waiter.pod).count
+        first.abandon()
+        let second = try await stage.detector("two")
+        try await eventually("nobody follows the pod") { try await stage.client.explain(ExplainStatus(pod: waiter.pod)).status.reason == "agent" }
+        try await Task.sleep(for: .milliseconds(500))
+        #expect(stage.heard.statuses(waiter.pod).count == told)
+
+        let before = Timestamp.now()
+        try other.title("REST")
+        try await stage.said(waiter.pod, "executing")
+        try await eventually("the registry's intervals are others") { try await stage.history(waiter.pod).map(\.value) == ["executing", "waiting", "executing"] }
+        #expect(try await BindingsClient(bus: stage.bus).wait(wait.id).outcome == .matched)
+        // The past says what was awaited then.
+        #expect(try await stage.pods.get(waiter.pod.text, at: before).status?.reason == "agent")
+        await second.stop()
+        await bindings.stop()
         await stage.end()
     }
 

@@ -71,7 +71,7 @@ struct Explain: AsyncParsableCommand {
 
 /// A status in words.
 enum StatusWords {
-    static func plain(_ status: PodStatus) -> String { status.status + (status.reason.map { " (\($0))" } ?? "") }
+    static func plain(_ status: PodStatus) -> String { status.status + (status.reason.map { " (\($0))" } ?? "") + (status.stalled == true ? ", stalled" : "") }
 
     static func coloured(_ status: PodStatus, _ style: Style) -> String {
         switch status.status {

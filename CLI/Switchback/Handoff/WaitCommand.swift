@@ -94,7 +94,7 @@ struct WaitCommand: AsyncParsableCommand {
         return try await backend.api.createWait(
             .init(
                 pods: targets.filter { !bindings.contains($0) }, bindings: bindings.isEmpty ? nil : bindings, mode: any ? .any : .all,
-                until: condition, turn: turn, timeoutMs: milliseconds),
+                until: condition, turn: turn, detached: detach ? true : nil, timeoutMs: milliseconds),
             idempotencyKey: UUID().uuidString)
     }
 

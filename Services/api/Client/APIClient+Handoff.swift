@@ -62,11 +62,12 @@ extension APIClient {
         public var until: Wait.Until?
         public var text: String?
         public var turn: UInt64?
+        public var detached: Bool?
         public var timeoutMs: Int64?
 
         public init(
             pods: [String], bindings: [String]? = nil, mode: Wait.Mode? = nil, until: Wait.Until? = nil, text: String? = nil, turn: UInt64? = nil,
-            timeoutMs: Int64? = nil
+            detached: Bool? = nil, timeoutMs: Int64? = nil
         ) {
             self.pods = pods
             self.bindings = bindings
@@ -74,6 +75,7 @@ extension APIClient {
             self.until = until
             self.text = text
             self.turn = turn
+            self.detached = detached
             self.timeoutMs = timeoutMs
         }
     }

@@ -18,53 +18,40 @@ public final class BindingGrants: Sendable {
         var changed: [String: UInt64] = [:]
         var seq: UInt64 = 0
         var isKnown = false
-        /// Events that came while a snapshot was asked for.
-        var early: [BindingEvent] = []
-        var isStopped = false
+
+        mutating func apply(_ event: BindingEvent) {
+            guard event.seq > seq, event.seq > changed[event.binding.id] ?? 0 else { return }
+            changed[event.binding.id] = event.seq
+            let pair = Pair(from: event.binding.from, to: event.binding.to)
+            if event.binding.state == .active {
+                active[pair] = event.binding
+            } else if active[pair]?.id == event.binding.id {
+                active[pair] = nil
+            }
+        }
     }
 
-    private let bus: BusConnection
-    private let logger: Logger
-    private let fields = Mutex(Fields())
-    private let subscription = Mutex<BusSubscription?>(nil)
-    private let wishes: AsyncStream<Void>
-    private let wanted: AsyncStream<Void>.Continuation
+    private let fields: Shared<Fields>
+    private let follower: SnapshotFollower<BindingEvent>
 
     /// Begins to follow.
     public init(bus: BusConnection, logger: Logger) throws(BusError) {
-        self.bus = bus
-        self.logger = logger
-        (wishes, wanted) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let following = try bus.subscribe("event.binding.>") { [weak self] message in
-            if let event = try? JSON.decode(BindingEvent.self, from: message.payload) { self?.learn(event) }
-        }
-        subscription.withLock { $0 = following }
-        bus.onStateChange { [weak self] state in
-            switch state {
-            case .disconnected: self?.fields.withLock { $0.isKnown = false }
-            case .reconnected, .slowConsumer: self?.wanted.yield()
-            default: break
-            }
-        }
-        wanted.yield()
-        Task { [weak self] in
-            guard let wishes = self?.wishes else { return }
-            for await _ in wishes { await self?.load() }
-        }
-        Task { [weak self] in
-            // Whatever was missed is made up for within this time.
-            while (try? await Task.sleep(for: .seconds(20))) != nil {
-                guard let self, !self.fields.withLock({ $0.isStopped }) else { return }
-                self.wanted.yield()
-            }
-        }
+        let fields = Shared(Fields())
+        self.fields = fields
+        follower = try SnapshotFollower(
+            bus: bus, logger: logger, subject: "event.binding.>",
+            .init(
+                begin: { snapshot, early in
+                    var known = Fields(seq: snapshot.seq, isKnown: true)
+                    for binding in snapshot.bindings where binding.state == .active { known.active[Pair(from: binding.from, to: binding.to)] = binding }
+                    for event in early { known.apply(event) }
+                    fields.value.withLock { [known] in $0 = known }
+                },
+                learn: { event in fields.value.withLock { $0.apply(event) } },
+                lose: { fields.value.withLock { $0.isKnown = false } }))
     }
 
-    public func stop() {
-        fields.withLock { $0.isStopped = true }
-        wanted.finish()
-        subscription.withLock { $0.take() }?.unsubscribe()
-    }
+    public func stop() { follower.stop() }
 
     /// Whether `author` may do this to the pod's terminal, as far as bindings go: a pod to itself everything, to another what an active
     /// binding grants. Of people nothing is said here; their role decides.
@@ -72,7 +59,7 @@ public final class BindingGrants: Sendable {
         guard author.kind == .pod else { return true }
         if author.id == pod.text { return true }
         guard let from = PodID(author.id) else { return false }
-        return fields.withLock { fields in
+        return fields.value.withLock { fields in
             guard fields.isKnown, let binding = fields.active[Pair(from: from, to: pod)] else { return false }
             return binding.grants(scope)
         }
@@ -90,48 +77,5 @@ public final class BindingGrants: Sendable {
         ErrorBody(
             .denied,
             "\(author) has no binding that grants \(scope.rawValue) on \(pod); ask for one: switchback bind request --to \(pod) --scope \(scope.rawValue)")
-    }
-
-    // MARK: - Following
-
-    private func learn(_ event: BindingEvent) {
-        fields.withLock { fields in
-            fields.early.append(event)
-            if fields.early.count > 10_000 { fields.early.removeFirst(5000) }
-            Self.apply(event, &fields)
-        }
-    }
-
-    private static func apply(_ event: BindingEvent, _ fields: inout Fields) {
-        guard event.seq > fields.seq, event.seq > fields.changed[event.binding.id] ?? 0 else { return }
-        fields.changed[event.binding.id] = event.seq
-        let pair = Pair(from: event.binding.from, to: event.binding.to)
-        if event.binding.state == .active {
-            fields.active[pair] = event.binding
-        } else if fields.active[pair]?.id == event.binding.id {
-            fields.active[pair] = nil
-        }
-    }
-
-    private func load() async {
-        var pause = Duration.milliseconds(100)
-        while !fields.withLock({ $0.isStopped }) {
-            fields.withLock { $0.early = [] }
-            do throws(ErrorBody) {
-                let snapshot = try await BindingsClient(bus: bus).snapshot()
-                return fields.withLock { fields in
-                    let early = fields.early
-                    fields = Fields(seq: snapshot.seq, isKnown: true, isStopped: fields.isStopped)
-                    for binding in snapshot.bindings where binding.state == .active {
-                        fields.active[Pair(from: binding.from, to: binding.to)] = binding
-                    }
-                    for event in early { Self.apply(event, &fields) }
-                }
-            } catch {
-                logger.debug("bindings are not known yet; pods may do nothing to others", metadata: ["reason": "\(error)"])
-                try? await Task.sleep(for: pause)
-                pause = min(pause * 2, .seconds(2))
-            }
-        }
     }
 }

@@ -107,7 +107,7 @@ struct BindingsService: Sendable {
             let now = ledger.time
             var wait = Wait(
                 id: RecordID.make("W"), waiter: request.waiter, targets: targets, mode: request.mode, until: request.until, text: request.text,
-                turn: request.turn, created: now,
+                turn: request.turn, detached: request.detached, created: now,
                 deadline: now + (request.timeoutMs.map { .milliseconds($0) } ?? WaitMachine.defaultTimeout))
             var what = "created"
             // What is true already ends it at once.

@@ -13,16 +13,22 @@ extension Detector {
     static let longQuietTime: Duration = .seconds(10)
     /// A known agent of which nothing was recognised for this time has probably changed.
     static let driftTime: Duration = .seconds(30)
+    /// Work that shows and does not move for this long is stalled, if nothing of the pod uses the processor.
+    static let stallTime: Duration = .seconds(10)
+    /// What a screen says beneath a wait for another agent counts after this time.
+    static let beneathTime: Duration = .milliseconds(1200)
 
     mutating func decide(_ seq: UInt64) -> PodStatus? {
         let before = pieces
         pieces = gather().sorted { $0.rank > $1.rank }
         nextLook = nil
+        addWaits()
         noteTimes(before)
+        isStalled = pieces.first.map { stalls($0) } ?? false
         let current = Status(rawValue: memory.status.status) ?? .unknown
         var best = pieces.first
-        if isHeld, current != .unknown, best.map({ $0.rank < Rank.hiddenInput }) ?? true { best = nil }
-        if isHeld && best == nil {
+        if isHeld, current != .unknown, memory.status.reason != PodStatus.agentReason, best.map({ $0.rank < Rank.hiddenInput }) ?? true { best = nil }
+        if isHeld, best == nil, memory.status.reason != PodStatus.agentReason {
             candidate = nil
             return update(seq, current, nil)
         }
@@ -67,6 +73,8 @@ extension Detector {
         for index in pieces.indices {
             pieces[index].since = before.first { $0.isSame(as: pieces[index]) }?.since ?? clock
             if let until = pieces[index].until, until > clock { look(at: until) }
+            let rested = pieces[index].since + Self.beneathTime
+            if memory.waits != nil, pieces[index].status == .idle, clock < rested { look(at: rested) }
         }
         if let busy = memory.busySince, busy + .milliseconds(600) > clock { look(at: busy + .milliseconds(600)) }
         if pieces.contains(where: { $0.status == .executing && $0.rank > Rank.progress }) || before.contains(where: { $0.status == .executing && $0.rank > Rank.progress }) {
@@ -76,6 +84,41 @@ extension Detector {
         if pieces.contains(where: { $0.source == .termios && $0.status == .idle }) || reading.composer != nil && rules.kind == .lines { memory.hasHadPrompt = true }
         let isRecognised = reading.dialog != nil || reading.composer != nil || reading.spinner != nil || reading.prompt != nil || !reading.matches.isEmpty
         if isRecognised || manifest == nil || memory.lastMatch == nil { memory.lastMatch = clock }
+    }
+
+    // MARK: - Waiting for others, standing still
+
+    /// The pods of its open waits that have not done what is awaited.
+    private var waitedFor: [PodID] { (memory.waits ?? []).flatMap { wait in wait.targets.filter { $0.seen == nil }.map(\.pod) } }
+
+    /// An open wait says for whom the pod waits. Only what a person must answer goes before, and work of a waiter who works on meanwhile.
+    private mutating func addWaits() {
+        let own = pieces.first
+        guard let wait = memory.waits?.first(where: { own?.status != .executing || $0.detached != true }), own?.status != .waiting else { return }
+        let whom = waitedFor.map(\.text).joined(separator: wait.mode == .any ? " or " : ", ")
+        pieces.insert(
+            Piece(
+                status: .waiting, reason: PodStatus.agentReason, source: .wait, rule: wait.id, text: "until \(whom) \(wait.until.rawValue)", rank: Rank.agent,
+                patience: .milliseconds(100)), at: 0)
+    }
+
+    /// What the screen says beneath a wait. That it rests counts once it has rested a while, as without a wait.
+    private var beneath: (String?, String?) {
+        let old = memory.status.reason == PodStatus.agentReason ? (memory.status.beneath, memory.status.beneathReason) : (memory.status.status, memory.status.reason)
+        guard let own = pieces.first(where: { $0.source != .wait }) else { return old }
+        if own.status == .idle, old.0 != Status.idle.rawValue, clock < own.since + Self.beneathTime { return old }
+        return (own.status.rawValue, own.reason)
+    }
+
+    private mutating func stalls(_ best: Piece) -> Bool {
+        guard best.status == .executing, best.source == .screen || best.source == .title, best.reason != "background", best.reason != "retrying",
+            !isBusy, memory.process?.procs?.isEmpty == false, let moved = memory.lastMove
+        else { return false }
+        guard clock >= moved + Self.stallTime else {
+            look(at: moved + Self.stallTime)
+            return false
+        }
+        return true
     }
 
     // MARK: - Saying it
@@ -102,8 +145,17 @@ extension Detector {
                 new.question = text
                 new.fingerprint = Self.fingerprint(text)
             }
+            if piece?.source == .wait {
+                (new.question, new.options, new.fingerprint) = (nil, nil, nil)
+                new.waitsFor = Array(Set(waitedFor)).sorted()
+                (new.beneath, new.beneathReason) = beneath
+            }
         }
         if status == .executing {
+            if isStalled {
+                new.stalled = true
+                new.evidence = (new.evidence ?? "") + "; nothing moved for \(Self.stallTime.components.seconds) s and nothing runs"
+            }
             new.background = backgroundCount
             if piece?.reason == "retrying" { new.retry = piece?.text }
         }
@@ -120,9 +172,24 @@ extension Detector {
         let isNews: Bool
         switch status {
         case .waiting:
+            let isAgent = new.reason == PodStatus.agentReason
+            if isAgent != (old.reason == PodStatus.agentReason) {
+                // From a person's answer to another agent's, or back: another episode.
+                let ripe = piece.since + piece.patience
+                guard clock >= ripe else {
+                    look(at: ripe)
+                    return nil
+                }
+                new.since = clock
+                questionSince = nil
+                memory.status = new
+                return new
+            }
             // A question that another channel announced gets its words, and a new one is a new episode.
             if new.fingerprint == nil, old.fingerprint != nil { return nil }
-            isNews = new.fingerprint != old.fingerprint || new.reason != old.reason
+            isNews =
+                new.fingerprint != old.fingerprint || new.reason != old.reason || new.waitsFor != old.waitsFor || new.beneath != old.beneath
+                || (new.beneathReason == "draft") != (old.beneathReason == "draft")
             if isNews, old.fingerprint != nil, new.fingerprint != old.fingerprint {
                 // Half a redrawn dialog is not another one.
                 if questionSince?.fingerprint != new.fingerprint { questionSince = (new.fingerprint, clock) }
@@ -135,7 +202,9 @@ extension Detector {
             }
         case .idle: isNews = (new.reason == "draft") != (old.reason == "draft") && old.reason != nil
         case .executing:
-            isNews = new.background != old.background || (new.reason == "retrying") != (old.reason == "retrying") || (new.reason == "background") != (old.reason == "background")
+            isNews =
+                new.stalled != old.stalled || new.background != old.background || (new.reason == "retrying") != (old.reason == "retrying")
+                || (new.reason == "background") != (old.reason == "background")
         case .unknown: isNews = false
         }
         guard isNews else { return nil }

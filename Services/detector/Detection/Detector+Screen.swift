@@ -38,6 +38,7 @@ extension Detector {
     private mutating func note(title text: String) -> Bool {
         guard text != title else { return false }
         title = text
+        memory.lastMove = clock
         titleMatches = rules.patterns.matches(text)
         return true
     }
@@ -99,6 +100,7 @@ extension Detector {
             rows.removeFirst(gone)
             rows += Array(repeating: ScreenRow(), count: gone)
             changedAt = 0
+            memory.lastMove = clock
         }
         var isDifferent = isNew || delta.scroll > 0
         for change in delta.changed where rows.indices.contains(change.row) {
@@ -107,6 +109,7 @@ extension Detector {
             guard old.text != text || (faintFrom != nil) != old.isFaint && old.promptLength != nil else { continue }
             rows[change.row] = row(text, faintFrom: faintFrom)
             isDifferent = true
+            if reading.composer?.rows.contains(change.row) != true { memory.lastMove = clock }
             if changedAt == nil { changedAt = change.row }
         }
         // What happens above the composer is the agent's; what happens in it is a person's.

@@ -40,6 +40,7 @@ public struct Detector {
     var candidate: Candidate?
     var nextLook: Timestamp?
     var isHeld = false
+    var isStalled = false
     /// A question that is not the one that was told, and since when it stands.
     var questionSince: (fingerprint: String?, since: Timestamp)?
     /// The screen was read since the last decision.
@@ -131,6 +132,10 @@ public struct Detector {
         case .process(let report): mustLook = note(report)
         case .hook(let report): mustLook = note(report)
         case .exit(let exit): return end(exit, seq)
+        case .waits(let waits):
+            let waits = waits.filter(\.isOpen)
+            mustLook = waits != memory.waits ?? []
+            memory.waits = waits.isEmpty ? nil : waits
         case .screen(let text):
             replaceScreen(text)
             mustLook = true
@@ -149,8 +154,12 @@ public struct Detector {
     /// When `tick` is needed next if nothing else comes; nil: never.
     public var wakeAt: Timestamp? {
         var times: [Timestamp] = []
-        if isUnread, let lastRead { times.append(lastRead + Self.readInterval) } else if isUnread { times.append(clock) }
-        if let updateSince { times.append(updateSince + Self.longestUpdate) }
+        // While an update is open there is nothing to read before its end.
+        if let updateSince {
+            times.append(updateSince + Self.longestUpdate)
+        } else if isUnread {
+            times.append(lastRead.map { $0 + Self.readInterval } ?? clock)
+        }
         if let nextLook { times.append(nextLook) }
         return times.min()
     }

@@ -21,12 +21,16 @@ public struct DetectorMemory: Sendable, Equatable, Codable {
     var lastChange: Timestamp?
     var lastEvidence: Timestamp?
     var lastMatch: Timestamp?
+    /// When a row outside the composer, or the title, changed last.
+    var lastMove: Timestamp?
     /// The terminal pasted with brackets once: its line editor says when it reads.
     var hasLineEditor = false
     var hasHadPrompt = false
     var hasHadComposer = false
     var dialogSeen: Timestamp?
     var assumed = false
+    /// The pod's open waits.
+    var waits: [Wait]?
     /// The first moment that was told.
     var begin: Timestamp?
 

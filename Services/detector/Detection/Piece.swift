@@ -14,7 +14,7 @@ struct Piece: Equatable {
     var until: Timestamp?
 
     enum Source: String {
-        case screen, title, progress, hook, promptMarks = "prompt_marks", termios, process, composer, exit, assumed, silence
+        case screen, title, progress, hook, promptMarks = "prompt_marks", termios, process, composer, exit, assumed, silence, wait
     }
 
     /// Since when it is held without a break.
@@ -39,6 +39,8 @@ enum Rank {
     static let dialog = 100
     static let password = 98
     static let yesNo = 96
+    /// A record, which nothing on the screen can outvote but what a person must answer.
+    static let agent = 96
     static let hiddenInput = 95
     static let titleWaiting = 90
     static let hookWaiting = 89

@@ -10,6 +10,8 @@ public enum Signal: Sendable {
     case process(ProcessReport)
     case hook(HookReport)
     case exit(Exit)
+    /// The pod's own waits that are open now, as the bindings service keeps them.
+    case waits([Wait])
     /// Replaces the screen's content by text; for `switchback inspect status`.
     case screen(String)
     /// Sets the status, as if it had been said before; for `switchback inspect status`.

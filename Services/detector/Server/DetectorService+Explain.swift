@@ -1,4 +1,5 @@
 internal import Agents
+internal import BindingsClient
 internal import Bus
 internal import Compression
 internal import Contract
@@ -65,7 +66,18 @@ extension DetectorService {
                 _ = detector.take(.tick, at: time, seq: seq)
             }
         }
+        // What was awaited then; without the service that knows, the screen has to do.
+        var waits = ((try? await BindingsClient(bus: bus).waits(ListWaits(pod: pod.pod, at: moment))) ?? []).filter {
+            $0.waiter.kind == .pod && $0.waiter.id == pod.pod.text
+        }
+        func learnWaits(until end: Timestamp) {
+            guard let first = waits.map(\.created).min(), first <= end else { return }
+            pass(until: first)
+            _ = detector.take(.waits(waits), at: max(first, time), seq: seq)
+            waits = []
+        }
         for frame in frames where frame.time <= moment {
+            learnWaits(until: frame.time)
             pass(until: frame.time)
             seq = frame.seq
             time = max(time, frame.time)
@@ -80,6 +92,7 @@ extension DetectorService {
             guard let signal = Signal(frame, control) else { continue }
             _ = detector.take(signal, at: time, seq: seq)
         }
+        learnWaits(until: moment)
         pass(until: moment)
         var explanation = detector.explanation(at: moment)
         explanation.pod = pod.pod

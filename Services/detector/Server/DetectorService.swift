@@ -1,4 +1,5 @@
 internal import Agents
+internal import BindingsClient
 public import Bus
 internal import Contract
 internal import CoreMetrics
@@ -36,6 +37,7 @@ public final class DetectorService: Sendable {
     private let ownership = Mutex<ShardOwnership?>(nil)
     private let tasks = Mutex<[Task<Void, Never>]>([])
     private let wakeUps = Mutex<WakeUps?>(nil)
+    private let openWaits = Mutex<OpenWaits?>(nil)
     let floors = Mutex(StreamFloors())
     /// Shards whose pods still have to be looked for.
     let unlisted = Mutex<Set<Shard>>([])
@@ -80,6 +82,17 @@ public final class DetectorService: Sendable {
         }
         wakeUps.start()
         self.wakeUps.withLock { $0 = wakeUps }
+        // Waits come from another service; without it, or before it, every status is what the screen says.
+        let waits = try OpenWaits(bus: bus, logger: logger) { [weak self] ids in
+            guard let self else { return }
+            let concerned = self.pods.withLock { pods in ids.map { $0.compactMap { pods[$0] } } ?? Array(pods.values) }
+            for pod in concerned {
+                self.perform(pod.refreshWaits(now: .now), pod)
+                // No frame tells of a wait: the next detector has it from here.
+                if ids != nil { self.remember(pod, isForced: true) }
+            }
+        }
+        openWaits.withLock { $0 = waits }
         let agents = try bus.serve(Subjects.detectorAgents, queue: "detector") { [weak self] _ in
             self.map { BusReply(Reply.encode($0.rules.known)) }
         }
@@ -156,6 +169,7 @@ public final class DetectorService: Sendable {
         for shard in subscriptions.withLock({ Array($0.keys) }) { disown(shard) }
         for subscription in common.withLock({ $0 }) { subscription.unsubscribe() }
         try? await bus.flush(timeout: .milliseconds(500))
+        openWaits.withLock { $0.take() }?.stop()
         await publisher.stop()
         if let ownership = ownership.withLock({ $0.take() }) { await ownership.leave() }
         wakeUps.withLock { $0.take() }?.stop()
@@ -170,6 +184,7 @@ public final class DetectorService: Sendable {
         }
         for subscription in gone + common.withLock({ $0 }) { subscription.unsubscribe() }
         pods.withLock { $0 = [:] }
+        openWaits.withLock { $0.take() }?.stop()
         wakeUps.withLock { $0.take() }?.stop()
         ownership.withLock { $0.take() }?.abandon()
     }
@@ -229,6 +244,7 @@ public final class DetectorService: Sendable {
             if let pod = pods[id] { return pod }
             let pod = WatchedPod(
                 id, rules: { [weak self] in self?.rules ?? Rulebook(catalog: AgentCatalog(manifests: [])) },
+                waits: { [weak self] id in self?.openWaits.withLock { $0 }?.waits(of: id) },
                 tell: { [publisher] id, status, screen in publisher.tell(id, status, screen: screen) })
             pods[id] = pod
             return pod

@@ -34,15 +34,17 @@ final class WatchedPod: Sendable {
 
     let pod: PodID
     private let rules: @Sendable () -> Rulebook
+    private let waits: @Sendable (PodID) -> [Wait]?
     private let tell: @Sendable (PodID, PodStatus, _ screen: () -> [String]) -> Void
     private let state: Mutex<State>
 
     init(
-        _ pod: PodID, rules: @escaping @Sendable () -> Rulebook,
+        _ pod: PodID, rules: @escaping @Sendable () -> Rulebook, waits: @escaping @Sendable (PodID) -> [Wait]? = { _ in nil },
         tell: @escaping @Sendable (PodID, PodStatus, _ screen: () -> [String]) -> Void
     ) {
         self.pod = pod
         self.rules = rules
+        self.waits = waits
         self.tell = tell
         state = Mutex(State())
     }
@@ -274,7 +276,9 @@ final class WatchedPod: Sendable {
             state.standing = .inStep
             // From here on the clock counts, for a pod whose newest frame is old.
             state.clock.note(max(state.time, .now()), now)
-            if state.origin?.imported != true { tick(until: state.clock.time(now), &state) }
+            if state.origin?.imported != true {
+                learnWaits(now, &state)
+            }
             return next(&state, now)
         }
     }
@@ -320,6 +324,23 @@ final class WatchedPod: Sendable {
                     seq: state.seq, time: state.time, streamFloor: streamFloor, origin: origin, manifest: state.manifest, memory: detector.carried),
                 detector.keyframe()
             )
+        }
+    }
+
+    private func learnWaits(_ now: ContinuousClock.Instant, _ state: inout State) {
+        let time = state.clock.time(now)
+        tick(until: time, &state)
+        guard let waits = waits(pod) else { return }
+        state.time = max(state.time, time)
+        take(.waits(waits), at: state.time, &state)
+    }
+
+    /// Its waits are others than before.
+    func refreshWaits(now: ContinuousClock.Instant) -> Next {
+        state.withLock { state in
+            guard state.standing == .inStep, state.origin?.imported != true else { return .nothing }
+            learnWaits(now, &state)
+            return book(&state, now)
         }
     }
 

@@ -95,7 +95,8 @@ enum GateDecision: Equatable {
         let isPrompt = operation.kind == .submit
         // Keystrokes of a person are how dialogs are answered; an agent's are a prompt in pieces.
         let isGuarded = isPrompt || operation.kind == .type && operation.author.kind == .pod
-        if isGuarded, let status = scene.status {
+        // That an agent waits for another one is no obstacle; what its screen shows is.
+        if isGuarded, let status = scene.status?.onScreen {
             if isDialog(status) {
                 return .refuse(.approvalOpen, "a dialog is open (\(status.reason ?? "")); a prompt never answers it. Approve or reject it first")
             }

@@ -52,7 +52,7 @@ extension RelayService {
 
     /// Text, a pause in which the program shows it, Enter; then whether anything came of it.
     private func submit(_ bytes: [UInt8], _ operation: GateDecision.Operation, _ write: Write, _ pod: LivePod) async -> Applied {
-        let hasDraft = operation.keepsDraft && pod.status?.status == "idle" && pod.status?.reason == "draft"
+        let hasDraft = operation.keepsDraft && pod.status?.onScreen.status == "idle" && pod.status?.onScreen.reason == "draft"
         var write = write
         if hasDraft {
             let cut = await self.write(Self.cutLine, operation, write, pod)

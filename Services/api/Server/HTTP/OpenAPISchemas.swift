@@ -145,7 +145,7 @@ enum OpenAPISchemas {
         "Wait": object(
             [
                 "id": string, "waiter": string, "mode": ["type": "string", "enum": ["any", "all"]], "until": string, "text": string,
-                "turn": integer, "created": time, "deadline": time, "ended": time,
+                "turn": integer, "detached": boolean, "created": time, "deadline": time, "ended": time,
                 "outcome": ["type": "string", "enum": ["matched", "gone", "timed_out", "cancelled"]],
                 "targets": list(
                     object(
@@ -161,7 +161,7 @@ enum OpenAPISchemas {
         "WaitRequest": object([
             "pods": list(string), "bindings": list(string), "mode": ["type": "string", "enum": ["any", "all"]],
             "until": ["type": "string", "enum": ["idle", "waiting", "executing", "ended", "binding"]], "turn": integer,
-            "timeout_ms": integer,
+            "detached": boolean, "timeout_ms": integer,
         ]),
         "Topology": object(
             [

@@ -52,6 +52,7 @@ struct WaitRoutes {
         var until: Wait.Until?
         var text: String?
         var turn: UInt64?
+        var detached: Bool?
         var timeoutMs: Int64?
     }
 
@@ -63,7 +64,8 @@ struct WaitRoutes {
         let wait = try await service.bindings.wait(
             CreateWait(
                 waiter: request.person.author, pods: pods, bindings: asked.bindings, mode: asked.mode ?? .all,
-                until: asked.until ?? (pods.isEmpty ? .binding : .idle), text: asked.text, turn: asked.turn, timeoutMs: asked.timeoutMs))
+                until: asked.until ?? (pods.isEmpty ? .binding : .idle), text: asked.text, turn: asked.turn, detached: asked.detached,
+                timeoutMs: asked.timeoutMs))
         return try Answer.json(wait, status: .created)
     }
 
