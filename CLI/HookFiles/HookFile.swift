@@ -33,44 +33,18 @@ public struct HookFile: Sendable {
 
     /// The file with our hooks; `before` is nil where there is none. What is there of ours already is replaced.
     public func installed(_ before: [UInt8]?) throws(ErrorBody) -> [UInt8] {
-        switch installation.format {
-        case .json:
-            var text = try removed(before ?? []) ?? []
-            if !text.contains(where: { $0 > 0x20 }) { text = Array("{}\n".utf8) }
-            for event in installation.events { text = try insert(event, into: text) }
-            return text
-        case .notify:
-            let text = try removed(before ?? []) ?? []
-            let hasOwn = String(decoding: text, as: UTF8.self).split(separator: "\n").prefix { !$0.hasPrefix("[") }.contains {
-                $0.drop { $0 == " " || $0 == "\t" }.hasPrefix("notify")
-            }
-            guard !hasOwn else {
-                throw ErrorBody(.conflict, "the file has a `notify` of its own, and the agent takes only one: let yours call `\(program) hook \(agent) report` too")
-            }
-            let script = "[ -z \"$SWITCHBACK_POD_SOCKET\" ] || exec \(Self.quoted(program)) hook \(agent) report \"$1\""
-            let arguments = ["sh", "-c", script, Self.marker].map { "\"" + $0.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\"" }
-            let block = "# \(Self.marker): begin\nnotify = [\(arguments.joined(separator: ", "))]\n# \(Self.marker): end\n"
-            // Root keys stand before the first table.
-            return Array(block.utf8) + text
-        }
+        var text = try removed(before ?? []) ?? []
+        if !text.contains(where: { $0 > 0x20 }) { text = Array("{}\n".utf8) }
+        for event in installation.events { text = try insert(event, into: text) }
+        return text
     }
 
     /// The file without our hooks; nil if nothing but them was in it.
     public func removed(_ bytes: [UInt8]) throws(ErrorBody) -> [UInt8]? {
-        switch installation.format {
-        case .json:
-            guard bytes.contains(where: { $0 > 0x20 }) else { return bytes.isEmpty ? nil : bytes }
-            var text = bytes
-            while let place = try ours(text) { text.removeSubrange(place) }
-            return text
-        case .notify:
-            let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-            guard let begin = lines.firstIndex(of: "# \(Self.marker): begin"),
-                let end = lines[begin...].firstIndex(of: "# \(Self.marker): end")
-            else { return bytes }
-            let rest = Array(lines[..<begin] + lines[(end + 1)...]).joined(separator: "\n")
-            return rest.isEmpty ? nil : Array(rest.utf8)
-        }
+        guard bytes.contains(where: { $0 > 0x20 }) else { return bytes.isEmpty ? nil : bytes }
+        var text = bytes
+        while let place = try ours(text) { text.removeSubrange(place) }
+        return text
     }
 
     /// Whether our hooks are in the file.
@@ -80,7 +54,6 @@ public struct HookFile: Sendable {
 
     /// Whether exactly our hooks, as they would be written now, are in the file.
     func isCurrent(_ bytes: [UInt8]) throws(ErrorBody) -> Bool {
-        guard installation.format == .json else { return try installed(bytes) == bytes }
         guard case .object(let members, _) = try parsed(bytes), case .object(let events, _)? = members.first(where: { $0.key == "hooks" })?.value
         else { return false }
         var found: [String] = []

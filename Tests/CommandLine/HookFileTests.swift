@@ -8,14 +8,13 @@ import Testing
 
 @Suite("Hooks in an agent's settings")
 struct HookFileTests {
-    private static func installation(_ format: String = "json") throws -> HookInstallation {
+    private static func installation() throws -> HookInstallation {
         let manifest = try AgentManifest(
             name: "toy",
             toml: """
                 [launch]
                 command = ["toy"]
                 [hooks.install]
-                format = "\(format)"
                 folder = "~/.toy"
                 folder_variable = "TOY_HOME"
                 file = "settings"
@@ -24,8 +23,8 @@ struct HookFileTests {
         return try #require(try HookInstallation(manifest))
     }
 
-    private static func file(_ format: String = "json") throws -> HookFile {
-        HookFile(try installation(format), agent: "toy", program: "/opt/switch back/bin/switchback")
+    private static func file() throws -> HookFile {
+        HookFile(try installation(), agent: "toy", program: "/opt/switch back/bin/switchback")
     }
 
     private final class Folder: Sendable {
@@ -86,16 +85,22 @@ struct HookFileTests {
         #expect(folder.read() == Array(text.utf8))
     }
 
-    @Test("A TOML `notify` stands before the first table, goes without a trace, and never replaces a person's own")
-    func notify() throws {
-        let file = try Self.file("notify")
-        for before in ["", "model = \"x\"\n\n[features]\na = true\n", "[t]\nnotify = 1\n"] {
-            let installed = try file.installed(Array(before.utf8))
-            #expect(String(decoding: installed, as: UTF8.self).hasSuffix(before) && String(decoding: installed, as: UTF8.self).contains("\nnotify = [\"sh\""))
-            #expect(try file.installed(installed) == installed)
-            #expect(try file.removed(installed) ?? [] == Array(before.utf8))
+    @Test("Every shipped agent that reports has events of its own to install, which its rules understand, and they go without a trace")
+    func shipped() throws {
+        let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path + "/Agents"
+        var names: [String] = []
+        for manifest in AgentCatalog.load(folders: [folder]).manifests.values {
+            guard let installation = try HookInstallation(manifest) else { continue }
+            names.append(manifest.name)
+            #expect(installation.events.contains { manifest.rules.hooks[$0]?.verdict != nil }, "\(manifest.name)")
+            let file = HookFile(installation, agent: manifest.name, program: "/usr/bin/switchback")
+            let mine = Array("{\n  \"hooks\": { \"Stop\": [{ \"hooks\": [{ \"type\": \"command\", \"command\": \"mine\" }] }] }\n}\n".utf8)
+            let installed = try file.installed(mine)
+            let whole = try JSONSerialization.jsonObject(with: Data(installed)) as? [String: Any]
+            #expect(Set((whole?["hooks"] as? [String: Any])?.keys.map { $0 } ?? []) == Set(installation.events).union(["Stop"]), "\(manifest.name)")
+            #expect(try file.removed(installed) == mine, "\(manifest.name)")
         }
-        #expect(throws: ErrorBody.self) { try file.installed(Array("notify = [\"mine\"]\n".utf8)) }
+        #expect(Set(names).isSuperset(of: ["claude", "codex", "gemini"]), "\(names)")
     }
 
     @Test("The settings' folder follows the agent's own variable, and a link stays a link")

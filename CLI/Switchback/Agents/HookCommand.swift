@@ -62,7 +62,9 @@ struct HookCommand: ParsableCommand {
         let isNew = action == .install ? try change.install() : try change.remove()
         if output.json { return Out.printJSON(["agent": manifest.name, "file": path, "changed": isNew ? "true" : "false"]) }
         switch (action, isNew) {
-        case (.install, true): Out.print("\(manifest.title) reports to Switchback from its next start on (\(path)).")
+        case (.install, true):
+            Out.print("\(manifest.title) reports to Switchback from its next start on (\(path)).")
+            if let note = installation.note { Out.print(note) }
         case (.install, false): Out.print("\(manifest.title) reports to Switchback already (\(path)).")
         case (_, true): Out.print("\(manifest.title) no longer reports to Switchback (\(path)).")
         case (_, false): Out.print("Nothing of Switchback's is in \(path).")
