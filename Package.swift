@@ -158,7 +158,7 @@ let package = Package(
 
         // Tests.
         tests("BindingsCore", ["BindingsCore", "Contract"]),
-        tests("Bindings", ["BindingsServer", "BindingsClient", "RegistryClient", "RegistryServer", "TestSupport", "Contract", "Bus", "Database", logging]),
+        tests("Bindings", ["BindingsServer", "BindingsClient", "RegistryClient", "RegistryServer", "RelayServer", "TestSupport", "Contract", "Bus", "Database", logging]),
         tests("Terminal", ["Terminal", "Inspect"]),
         tests("Contract", ["Contract"]),
         tests("Asciicast", ["Asciicast"]),
@@ -201,7 +201,10 @@ let package = Package(
         + service(
             "Bindings", folder: "bindings",
             client: ["Bus", "Contract", logging],
-            server: ["BindingsCore", "Bus", "Contract", "Database", "Outbox", "RegistryClient", "ServiceKit", logging, metrics])
+            server: [
+                "BindingsCore", "Bus", "Contract", "Database", "Outbox", "RegistryClient", "RelayClient", "ServiceKit", "Terminal", "ViewProtocol", logging,
+                metrics,
+            ])
         + service(
             "Recorder", folder: "recorder",
             client: ["Bus", "Contract"],

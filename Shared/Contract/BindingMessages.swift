@@ -221,12 +221,19 @@ public struct BindingSnapshot: Sendable, Codable, Equatable {
     public var time: Timestamp
     public var bindings: [Binding]
     public var waits: [Wait]
+    public var channels: [Channel]
+    /// Channel messages whose authors wait for an answer.
+    public var questions: [ChannelMessage]
 
-    public init(seq: UInt64, time: Timestamp, bindings: [Binding], waits: [Wait]) {
+    public init(
+        seq: UInt64, time: Timestamp, bindings: [Binding], waits: [Wait], channels: [Channel] = [], questions: [ChannelMessage] = []
+    ) {
         self.seq = seq
         self.time = time
         self.bindings = bindings
         self.waits = waits
+        self.channels = channels
+        self.questions = questions
     }
 
     /// This with one event more; an event that is in it already changes nothing.
@@ -244,6 +251,20 @@ public struct BindingSnapshot: Sendable, Codable, Equatable {
         waits.removeAll { $0.id == event.wait.id }
         guard event.wait.isOpen else { return }
         insert(event.wait, into: &waits) { ($0.created, $0.id) < ($1.created, $1.id) }
+    }
+
+    public mutating func apply(_ event: ChannelEvent) {
+        guard event.seq > seq else { return }
+        advance(to: event.seq, event.time)
+        if let channel = event.channel {
+            channels.removeAll { $0.id == channel.id }
+            insert(channel, into: &channels) { ($0.created, $0.id) < ($1.created, $1.id) }
+        }
+        if let message = event.message {
+            questions.removeAll { $0.id == message.id }
+            guard message.isOpenQuestion else { return }
+            insert(message, into: &questions) { ($0.created, $0.id) < ($1.created, $1.id) }
+        }
     }
 
     private mutating func advance(to seq: UInt64, _ time: Timestamp) {

@@ -42,11 +42,15 @@ public struct Write: Sendable, Codable {
     public var paste: Bool?
     /// With `submit`: a half-typed line is cut before and put back after, instead of `draft_present`.
     public var keepDraft: Bool?
+    /// With `submit`: the channel message that this types, which is typed once however often it is asked for. Only the service that
+    /// keeps channels names one, and answers for the right: whoever is a member lets itself be mentioned.
+    public var message: String?
 
     public init(
         pod: PodID, author: Author, role: Role?, viewer: String? = nil, via: String? = nil, ifSeq: UInt64? = nil, ifStatus: String? = nil,
-        submit: Bool? = nil, paste: Bool? = nil, keepDraft: Bool? = nil
+        submit: Bool? = nil, paste: Bool? = nil, keepDraft: Bool? = nil, message: String? = nil
     ) {
+        self.message = message
         self.keepDraft = keepDraft
         self.pod = pod
         self.author = author

@@ -131,6 +131,26 @@ public struct Applied: Sendable, Codable, Equatable {
     }
 }
 
+/// `shim.<pod>.written` → ``Written``.
+public struct AskWritten: Sendable, Codable {
+    /// The names under which inputs were asked for in ``Headers/once``.
+    public var names: [String]
+    public init(names: [String]) { self.names = names }
+}
+
+/// What a shim knows of inputs that may be made but once.
+public struct Written: Sendable, Codable, Equatable {
+    /// The frames of those that were typed, in the order of the names; 0: it was not.
+    public var frames: [UInt64]
+    /// The newest input of any kind.
+    public var newestInput: UInt64
+
+    public init(frames: [UInt64], newestInput: UInt64) {
+        self.frames = frames
+        self.newestInput = newestInput
+    }
+}
+
 /// Header `Sb-Meta` of the answer of `shim.<pod>.keyframe`, whose payload is zstd(engine snapshot).
 public struct KeyframeMeta: Sendable, Codable, Equatable {
     /// The state is the one after this frame.

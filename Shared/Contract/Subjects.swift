@@ -29,6 +29,8 @@ public enum Subjects {
     public static func shimSignal(_ pod: PodID) -> String { "shim.\(pod).signal" }
     public static func shimKeyframe(_ pod: PodID) -> String { "shim.\(pod).keyframe" }
     public static func shimMarker(_ pod: PodID) -> String { "shim.\(pod).marker" }
+    /// What of an input that may be made but once was typed: ``AskWritten`` → ``Written``.
+    public static func shimWritten(_ pod: PodID) -> String { "shim.\(pod).written" }
     /// Ends the pod's process: politely, then by force.
     public static func shimStop(_ pod: PodID) -> String { "shim.\(pod).stop" }
     public static func shimAll(_ pod: PodID) -> String { "shim.\(pod).*" }
@@ -83,7 +85,7 @@ public enum Subjects {
     public static let podsReport = "registry.pods.report"
     public static func runner(_ runner: String, _ verb: String) -> String { "runner.\(runner).\(verb)" }
 
-    // MARK: Bindings, waits
+    // MARK: Bindings, waits, channels
 
     public static let bindingsRequest = "bindings.request"
     public static let bindingsAccept = "bindings.accept"
@@ -98,6 +100,16 @@ public enum Subjects {
     public static let waitsList = "waits.list"
     public static let waitsCancel = "waits.cancel"
     public static let attentionList = "attention.list"
+    public static let channelsCreate = "channels.create"
+    public static let channelsJoin = "channels.join"
+    public static let channelsLeave = "channels.leave"
+    public static let channelsGet = "channels.get"
+    public static let channelsList = "channels.list"
+    public static let channelsPost = "channels.post"
+    public static let channelsMessages = "channels.messages"
+    public static let channelsMessage = "channels.message"
+    public static let channelsRead = "channels.read"
+    public static let channelsAck = "channels.ack"
 
     // MARK: Status, events, services
 
@@ -128,10 +140,12 @@ public enum Headers {
     public static let time = "Sb-Time"
     /// `<kind>:<id>`, see ``Author``.
     public static let author = "Sb-Author"
-    /// The way an input came: `attach`, `send`, `web`, `approve`, `channel`.
+    /// The way an input came: `attach`, `send`, `web`, `approve`, `channel:<message>`.
     public static let via = "Sb-Via"
     /// The newest output frame that the author of an input saw.
     public static let ifSeq = "Sb-If-Seq"
+    /// A name of this very input: a shim types it once, and answers the same frame when asked again.
+    public static let once = "Sb-Once"
     /// JSON that describes a binary payload.
     public static let meta = "Sb-Meta"
 }

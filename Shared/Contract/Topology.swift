@@ -67,12 +67,29 @@ public struct Topology: Sendable, Codable, Equatable {
         }
     }
 
+    /// A room and who is in it.
+    public struct Room: Sendable, Codable, Equatable {
+        public var id: String
+        public var name: String
+        /// Pods by id, people as `person:name`.
+        public var members: [String]
+        /// Questions in it that nobody has answered.
+        public var questions: Int
+
+        public init(_ channel: Channel, questions: Int) {
+            id = channel.id
+            name = channel.name
+            members = channel.members.map { $0.who.kind == .pod ? $0.who.id : $0.who.description }
+            self.questions = questions
+        }
+    }
+
     public var at: Timestamp
     /// The last change of a binding or wait that is in it.
     public var seq: UInt64
     public var nodes: [Node]
     public var edges: [Edge]
-    public var channels: [String]
+    public var channels: [Room]
     public var runners: [Runner]
     public var cycles: [[PodID]]
     public var roots: [Root]
@@ -80,7 +97,7 @@ public struct Topology: Sendable, Codable, Equatable {
     public var standstill: Bool
 
     public init(
-        at: Timestamp, seq: UInt64, nodes: [Node], edges: [Edge], channels: [String] = [], runners: [Runner], cycles: [[PodID]], roots: [Root],
+        at: Timestamp, seq: UInt64, nodes: [Node], edges: [Edge], channels: [Room] = [], runners: [Runner], cycles: [[PodID]], roots: [Root],
         standstill: Bool
     ) {
         self.at = at

@@ -11,23 +11,34 @@ public struct Wait: Sendable, Equatable, Codable {
         case binding
         /// A text is on the screen.
         case text
+        /// A channel message was answered; targets are those whom it mentions.
+        case reply
     }
 
     /// One of those waited for.
     public struct Target: Sendable, Equatable, Codable {
-        /// The pod; of a binding its target.
-        public var pod: PodID
+        /// The pod; of a binding its target, of a message the one that is to answer. None where a person is to answer, or anybody.
+        public var pod: PodID?
         /// The binding whose answer is awaited.
         public var binding: String?
+        /// The channel message whose answer is awaited.
+        public var message: String?
+        /// The person who is to answer it.
+        public var person: String?
         /// What was seen when it matched, or why it cannot match any more.
         public var seen: Sighting?
         /// `--turn`: whether the turn that the prompt started has begun.
         public var turnBegan: Bool?
 
-        public init(pod: PodID, binding: String? = nil) {
+        public init(pod: PodID?, binding: String? = nil, message: String? = nil, person: String? = nil) {
             self.pod = pod
             self.binding = binding
+            self.message = message
+            self.person = person
         }
+
+        /// What names it for people: the binding's id, the pod's, the person, the message's.
+        public var label: String { binding ?? pod?.text ?? person.map { "person:" + $0 } ?? message ?? "" }
 
         public var isMatched: Bool { seen?.matches == true }
         public var isGone: Bool { seen?.matches == false }
@@ -42,13 +53,16 @@ public struct Wait: Sendable, Equatable, Codable {
         public var lifecycle: Lifecycle?
         public var binding: Binding.State?
         public var text: String?
+        /// The message that answered.
+        public var message: String?
         public var time: Timestamp
         public var seq: UInt64?
 
         public init(
             matches: Bool, status: String? = nil, reason: String? = nil, lifecycle: Lifecycle? = nil, binding: Binding.State? = nil,
-            text: String? = nil, time: Timestamp, seq: UInt64? = nil
+            text: String? = nil, message: String? = nil, time: Timestamp, seq: UInt64? = nil
         ) {
+            self.message = message
             self.matches = matches
             self.status = status
             self.reason = reason
@@ -107,6 +121,8 @@ public struct CreateWait: Sendable, Codable {
     public var waiter: Author
     public var pods: [PodID]
     public var bindings: [String]?
+    /// With `until` reply: the channel messages whose answers are awaited.
+    public var messages: [String]?
     public var mode: Wait.Mode
     public var until: Wait.Until
     public var text: String?
@@ -116,9 +132,10 @@ public struct CreateWait: Sendable, Codable {
     public var timeoutMs: Int64?
 
     public init(
-        waiter: Author, pods: [PodID], bindings: [String]? = nil, mode: Wait.Mode, until: Wait.Until, text: String? = nil,
-        turn: UInt64? = nil, detached: Bool? = nil, timeoutMs: Int64? = nil
+        waiter: Author, pods: [PodID], bindings: [String]? = nil, messages: [String]? = nil, mode: Wait.Mode, until: Wait.Until,
+        text: String? = nil, turn: UInt64? = nil, detached: Bool? = nil, timeoutMs: Int64? = nil
     ) {
+        self.messages = messages
         self.waiter = waiter
         self.pods = pods
         self.bindings = bindings

@@ -24,6 +24,10 @@ public final class ScriptedShim: Sendable {
         var subscriptions: [BusSubscription] = []
         var keepsFrames = true
         var keyframes = 0
+        var once: [String: UInt64] = [:]
+        var newestInput: UInt64 = 0
+        var lostAnswers = 0
+        var onWrite: (@Sendable (Typed) -> Void)?
 
         mutating func next(_ pod: PodID, _ kind: FrameKind, _ bytes: [UInt8], author: Author?, via: String?) -> Frame {
             seq += 1
@@ -127,7 +131,13 @@ public final class ScriptedShim: Sendable {
         for subscription in subscriptions { subscription.unsubscribe() }
     }
 
-    private func answer(_ message: BusMessage) throws -> BusReply {
+    /// The next so many writes are typed, and nobody hears of it: as when who asked, or the way back, is gone by then.
+    public func loseAnswers(_ count: Int) { state.withLock { $0.lostAnswers = count } }
+
+    /// Called after each write, before it is answered.
+    public func whenTyped(_ body: @escaping @Sendable (Typed) -> Void) { state.withLock { $0.onWrite = body } }
+
+    private func answer(_ message: BusMessage) throws -> BusReply? {
         switch message.subject.split(separator: ".").last {
         case "keyframe":
             return try state.withLock { state in
@@ -138,19 +148,32 @@ public final class ScriptedShim: Sendable {
                     try Zstd.compress(state.terminal.snapshot()),
                     headers: [(Headers.meta, String(decoding: try JSON.encode(meta), as: UTF8.self))])
             }
+        case "written":
+            let request = try JSON.decode(AskWritten.self, from: message.payload)
+            return BusReply(
+                Reply.encode(state.withLock { state in Written(frames: request.names.map { state.once[$0] ?? 0 }, newestInput: state.newestInput) }))
         case "write":
+            let once = message.header(Headers.once)
             let author = message.header(Headers.author) ?? ""
             let via = message.header(Headers.via)
             let seen = message.integerHeader(Headers.ifSeq).flatMap { UInt64(exactly: $0) }
             // Judged and written in one step, as a shim does in one turn of its loop.
-            let applied = try state.withLock { state in
-                if let seen, state.outSeq > seen { return Applied(result: .screenChanged, seq: state.outSeq, message: "changed") }
-                state.typed.append(Typed(bytes: message.payload, author: author, via: via ?? ""))
+            let (applied, isLost, typed) = try state.withLock { state in
+                if let once, let seq = state.once[once] { return (Applied(result: .applied, seq: seq), false, Typed?.none) }
+                if let seen, state.outSeq > seen {
+                    return (Applied(result: .screenChanged, seq: state.outSeq, message: "changed"), false, nil)
+                }
+                let typed = Typed(bytes: message.payload, author: author, via: via ?? "")
+                state.typed.append(typed)
                 let frame = state.next(pod, .in, message.payload, author: Author(author), via: via)
                 try bus.publish(frame.subject, payload: frame.bytes, headers: frame.headers)
-                return Applied(result: .applied, seq: frame.seq)
+                state.newestInput = frame.seq
+                if let once { state.once[once] = frame.seq }
+                defer { state.lostAnswers = max(0, state.lostAnswers - 1) }
+                return (Applied(result: .applied, seq: frame.seq), state.lostAnswers > 0, typed)
             }
-            return BusReply(Reply.encode(applied))
+            if let typed { state.withLock { $0.onWrite }?(typed) }
+            return isLost ? nil : BusReply(Reply.encode(applied))
         case "resize":
             let resize = try JSON.decode(Resize.self, from: message.payload)
             let seq = try control(.resize(columns: resize.columns, rows: resize.rows, author: resize.author))

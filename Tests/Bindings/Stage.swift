@@ -7,6 +7,7 @@ import Foundation
 import Logging
 import RegistryClient
 import RegistryServer
+import RelayServer
 import Synchronization
 import TestSupport
 import Testing
@@ -23,8 +24,11 @@ final class Stage: Sendable {
     /// stream keeps one.
     let events = Mutex<[BusMessage]>([])
     private let servers = Mutex<[BindingsServer]>([])
+    private let relays = Mutex<[RelayService]>([])
+    let lease: Duration
 
-    private init(nats: NATSServer, bus: BusConnection, pool: DatabasePool, registry: RegistryServer) {
+    private init(nats: NATSServer, bus: BusConnection, pool: DatabasePool, registry: RegistryServer, lease: Duration) {
+        self.lease = lease
         self.nats = nats
         self.bus = bus
         self.pool = pool
@@ -35,15 +39,15 @@ final class Stage: Sendable {
 
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-    static func start(instances: Int = 1) async throws -> Stage {
+    static func start(instances: Int = 1, lease: Duration = .seconds(30)) async throws -> Stage {
         let nats = try await NATSServer.start()
         let bus = try await nats.connect()
         let pool = DatabasePool(.init(address: try await TestPostgres.database(), connections: 8), logger: quiet)
         let registry = try await RegistryServer.start(bus: bus, pool: pool, logger: quiet)
-        let it = Stage(nats: nats, bus: bus, pool: pool, registry: registry)
+        let it = Stage(nats: nats, bus: bus, pool: pool, registry: registry, lease: lease)
         // One subscription: only that keeps the order between areas.
         try bus.subscribe("event.>") { message in
-            guard ["binding", "wait", "attention"].contains(message.subject.split(separator: ".")[1]) else { return }
+            guard ["binding", "wait", "attention", "channel"].contains(message.subject.split(separator: ".")[1]) else { return }
             let id = message.header(Headers.messageID)
             it.events.withLock { events in
                 if !events.contains(where: { $0.header(Headers.messageID) == id }) { events.append(message) }
@@ -61,7 +65,7 @@ final class Stage: Sendable {
 
     func startService() async throws {
         let name = "bindings-\(servers.withLock { $0.count })"
-        let server = try await BindingsServer.start(bus: bus, pool: pool, logger: Self.quiet, instance: name, sweep: .milliseconds(100))
+        let server = try await BindingsServer.start(bus: bus, pool: pool, logger: Self.quiet, instance: name, sweep: .milliseconds(100), lease: lease)
         servers.withLock { $0.append(server) }
     }
 
@@ -74,9 +78,74 @@ final class Stage: Sendable {
 
     func end() async {
         await stopService()
+        await stopRelay()
         await registry.stop()
         await bus.close()
         pool.close()
+    }
+
+    // MARK: - Terminals
+
+    /// The gate and the screens of all pods.
+    func startRelay() async throws {
+        let relay = RelayService(bus: try await nats.connect(name: "relay"), logger: Self.quiet)
+        try await relay.join(instance: "relay-\(relays.withLock { $0.count })")
+        relays.withLock { $0.append(relay) }
+    }
+
+    func stopRelay() async {
+        for relay in relays.withLock({ relays in
+            defer { relays = [] }
+            return relays
+        }) { await relay.stop() }
+    }
+
+    /// A pod whose terminal a script plays: after each Enter it says something, as programs do.
+    func scripted(_ name: String, agent: String? = "claude") async throws -> ScriptedShim {
+        let id = try await pods.create(
+            CreatePod(spec: PodSpec(name: name, agent: agent, command: ["bash"]), author: Author(kind: .person, id: "ada"))
+        ).pod
+        let shim = try ScriptedShim(try await nats.connect(name: "shim"), pod: id, agent: agent)
+        shim.whenTyped { [weak shim] typed in _ = try? shim?.output(typed.bytes == [0x0d] ? "\r\nsays so\r\n" : "text") }
+        try shim.output("welcome\r\n")
+        return shim
+    }
+
+    /// Says a status of what is on a scripted pod's screen now.
+    func say(_ status: String, _ reason: String? = nil, of shim: ScriptedShim) throws {
+        let payload = try JSON.encode(
+            PodStatus(status: status, reason: reason, since: .now(), seq: shim.seq, evidence: "as seen", fingerprint: reason.map { "of \($0)" }, agent: "claude"))
+        for subject in [Subjects.status(shim.pod), Subjects.statusChanged(shim.pod)] { try bus.publish(subject, payload: payload) }
+    }
+
+    // MARK: - Channels
+
+    static func author(_ pod: PodID) -> Author { Author(kind: .pod, id: pod.text) }
+    static let ada = Author(kind: .person, id: "ada")
+
+    func channel(_ name: String, _ members: [(PodID, String)], people: [String] = []) async throws -> Channel {
+        try await client.createChannel(
+            CreateChannel(
+                name: name, author: Self.ada,
+                members: members.map { .init(who: Self.author($0.0), name: $0.1) } + people.map { .init(who: Author(kind: .person, id: $0), name: $0) }))
+    }
+
+    @discardableResult
+    func post(
+        _ text: String, to channel: String = "design", by author: Author = Stage.ada, _ name: String = "ada", asks: Bool? = nil, replyTo: String? = nil,
+        key: String? = nil
+    ) async throws(ErrorBody) -> ChannelMessage {
+        try await client.post(PostMessage(channel: channel, author: author, authorName: name, text: text, asks: asks, replyTo: replyTo, key: key))
+    }
+
+    /// Waits until the receipt of a message for a member says this.
+    @discardableResult
+    func receipt(_ message: ChannelMessage, _ member: PodID, _ state: ChannelMessage.Delivery.State) async throws -> ChannelMessage.Delivery {
+        var last: ChannelMessage.Delivery?
+        return try await eventually(within: .seconds(30), "\(message.text) is \(last?.state.rawValue ?? "nothing"), not \(state)") {
+            last = try await self.client.message(MessageRequest(message: message.id, author: nil)).delivery(Self.author(member))
+            return last?.state == state ? last : nil
+        }
     }
 
     // MARK: - Pods

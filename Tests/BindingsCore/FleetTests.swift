@@ -28,7 +28,7 @@ struct FleetTests {
                 let time = Timestamp(microseconds: Int64(step))
                 let a = pods.randomElement(using: &generator)!
                 let b = pods.randomElement(using: &generator)!
-                switch Int.random(in: 0..<6, using: &generator) {
+                switch Int.random(in: 0..<8, using: &generator) {
                 case 0, 1:
                     guard a.pod != b.pod else { continue }
                     var binding =
@@ -54,7 +54,27 @@ struct FleetTests {
                     live.learn(event)
                     // Told twice, it changes nothing.
                     live.learn(event)
-                case 4:
+                case 4, 5:
+                    guard a.pod != b.pod else { continue }
+                    var message =
+                        snapshot.questions.randomElement(using: &generator)
+                        ?? ChannelMessage(
+                            id: "M-\(step)", channel: "C-one", channelName: "one", number: UInt64(step), author: Author(kind: .pod, id: a.pod.text),
+                            authorName: a.name, text: "?", created: time, mentions: [Author(kind: .pod, id: b.pod.text)], asks: true)
+                    if Bool.random(using: &generator) { message.closed = time }
+                    var event = ChannelEvent(what: "changed", time: time, seq: snapshot.seq + 1, message: message)
+                    if Int.random(in: 0..<4, using: &generator) == 0 {
+                        let members = [Channel.Member(who: Author(kind: .pod, id: a.pod.text), name: a.name, joined: time)]
+                        event = ChannelEvent(
+                            what: "joined", time: time, seq: snapshot.seq + 1,
+                            channel: Channel(
+                                id: "C-\(step % 3)", name: "c\(step % 3)", created: Timestamp(microseconds: Int64(step % 3)), createdBy: members[0].who,
+                                members: members))
+                    }
+                    snapshot.apply(event)
+                    live.learn(event)
+                    live.learn(event)
+                case 6:
                     let status = Self.status(["idle", "waiting", "executing"].randomElement(using: &generator)!, "approval", at: Int64(step))
                     pods[pods.firstIndex { $0.pod == a.pod }!].status = status
                     live.learn(status, of: a.pod)

@@ -124,6 +124,36 @@ import Testing
         await bus.close()
     }
 
+    @Test("an input with a name is typed once, however often it is asked for; a refused one can be asked for again")
+    func once() async throws {
+        let (server, bus) = try await Self.start()
+        let pod = try await ShimPod(["bash", "-c", "stty -echo; echo one; read a; echo two; read b; echo \"got:$a:$b\""], server: server)
+        let reader = try await FrameReader.start(bus, pod.pod)
+        try await eventually { reader.text.contains("one") }
+        func write(_ text: String, _ once: String, ifSeq: UInt64? = nil) async throws -> Applied {
+            var headers = [(Headers.author, "pod:a"), (Headers.via, "channel:M-1"), (Headers.once, once)]
+            if let ifSeq { headers.append((Headers.ifSeq, "\(ifSeq)")) }
+            return try Reply.decode(Applied.self, from: try await bus.request(Subjects.shimWrite(pod.pod), payload: text.utf8, headers: headers).payload)
+        }
+        func written() async throws -> Written {
+            try await bus.ask(Subjects.shimWritten(pod.pod), AskWritten(names: ["M-1.text", "M-1.enter"]))
+        }
+        #expect(try await written() == Written(frames: [0, 0], newestInput: 0))
+        #expect(try await write("x\n", "M-1.text", ifSeq: 0).result == .screenChanged)
+        let first = try await write("x\n", "M-1.text")
+        #expect(first.result == .applied)
+        let again = try await write("x\n", "M-1.text", ifSeq: 0)
+        #expect(again.result == .applied && again.seq == first.seq)
+        let seq = try #require(first.seq)
+        #expect(try await written() == Written(frames: [seq, 0], newestInput: seq))
+        try await eventually { reader.text.contains("two") }
+        _ = try await write("y\n", "M-1.enter")
+        try await eventually { reader.exit != nil }
+        #expect(reader.text.contains("got:x:y"))
+        #expect(reader.frames.filter { $0.kind == .in }.map(\.via) == ["channel:M-1", "channel:M-1"])
+        await bus.close()
+    }
+
     @Test("writes without an author, of garbage, too large, or to an ended program are refused with the reason")
     func badWrites() async throws {
         let (server, bus) = try await Self.start()

@@ -8,16 +8,16 @@ internal import Glibc
 
 struct WaitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "wait", abstract: "Wait until pods are idle, ended, or a binding is answered.",
+        commandName: "wait", abstract: "Wait until pods are idle or ended, a text is on a screen, a binding or a message is answered.",
         discussion: """
             The wait is a record of the server: it goes on when this command is killed, and `switchback wait --resume ID` takes its
-            answer. Targets are pods, or bindings (B-…) whose answer is waited for.
+            answer. Targets are pods, bindings (B-…) whose answer is waited for, or channel messages (M-…) that are to be answered.
             Exit codes: 0 seen, 3 a target is gone, 6 it would deadlock, 75 interrupted (resume it by the printed id), 124 timed out.
             """)
 
     @OptionGroup var output: JSONOption
 
-    @Argument(help: ArgumentHelp("Pods or bindings to wait for.", valueName: "pod"))
+    @Argument(help: ArgumentHelp("Pods, bindings or messages to wait for.", valueName: "pod"))
     var targets: [String] = []
 
     @Flag(help: "The first of them is enough.")
@@ -26,7 +26,7 @@ struct WaitCommand: AsyncParsableCommand {
     @Flag(help: "All of them (this is so without a flag).")
     var all = false
 
-    @Option(help: "idle, waiting, executing, ended or binding; idle where missing, of bindings binding.")
+    @Option(help: "idle, waiting, executing, ended, text:\"…\", binding or reply; idle where missing, of bindings binding, of messages reply.")
     var until: String?
 
     @Option(help: ArgumentHelp("For at most this long, for example 30s; 24h where missing.", valueName: "time"))
@@ -49,7 +49,7 @@ struct WaitCommand: AsyncParsableCommand {
 
     func validate() throws {
         if any && all { throw ValidationError("give --any or --all, not both") }
-        if resume == nil && cancel == nil && !list && targets.isEmpty { throw ValidationError("name a pod or a binding to wait for") }
+        if resume == nil && cancel == nil && !list && targets.isEmpty { throw ValidationError("name a pod, a binding or a message to wait for") }
     }
 
     func run() async throws {
@@ -84,17 +84,24 @@ struct WaitCommand: AsyncParsableCommand {
             milliseconds = duration.microseconds / 1000
         }
         let bindings = targets.filter { $0.hasPrefix("B-") && RecordID.isOne($0) }
+        let messages = targets.filter { $0.hasPrefix("M-") && RecordID.isOne($0) }
+        var awaited: String?
         let condition = try until.map { text in
+            if text.hasPrefix("text:") {
+                awaited = String(text.dropFirst(5))
+                return Wait.Until.text
+            }
             guard let until = Wait.Until(rawValue: text) else {
                 throw Failure(
-                    .usage, "usage", "--until \(text): use one of \(Wait.Until.allCases.map(\.rawValue).joined(separator: ", ")).")
+                    .usage, "usage", "--until \(text): use one of \(Wait.Until.allCases.map { $0 == .text ? "text:\"…\"" : $0.rawValue }.joined(separator: ", ")).")
             }
             return until
         }
         return try await backend.api.createWait(
             .init(
-                pods: targets.filter { !bindings.contains($0) }, bindings: bindings.isEmpty ? nil : bindings, mode: any ? .any : .all,
-                until: condition, turn: turn, detached: detach ? true : nil, timeoutMs: milliseconds),
+                pods: targets.filter { !bindings.contains($0) && !messages.contains($0) }, bindings: bindings.isEmpty ? nil : bindings,
+                messages: messages.isEmpty ? nil : messages, mode: any ? .any : .all, until: condition, text: awaited, turn: turn,
+                detached: detach ? true : nil, timeoutMs: milliseconds),
             idempotencyKey: UUID().uuidString)
     }
 
@@ -120,8 +127,8 @@ struct WaitCommand: AsyncParsableCommand {
         Out.print("\(wait.id) \(style.bold(wait.outcome?.rawValue ?? "waits"))")
         for target in wait.targets {
             guard let seen = target.seen else { continue }
-            let what = seen.binding?.rawValue ?? seen.lifecycle?.rawValue ?? seen.status ?? seen.text ?? ""
-            Out.print("  \(target.binding ?? target.pod.text) \(what)\(seen.reason.map { " (\($0))" } ?? "") at \(Say.local(seen.time))")
+            let what = seen.binding?.rawValue ?? seen.lifecycle?.rawValue ?? seen.status ?? seen.text ?? seen.message ?? ""
+            Out.print("  \(target.label) \(what)\(seen.reason.map { " (\($0))" } ?? "") at \(Say.local(seen.time))")
         }
     }
 
@@ -133,7 +140,7 @@ struct WaitCommand: AsyncParsableCommand {
         var table = Table(["ID", "WAITER", "ON", "UNTIL", "SINCE", "ENDS"])
         for wait in waits {
             table.add([
-                wait.id, names[wait.waiter.id], wait.targets.map { $0.binding ?? names[$0.pod.text] }.joined(separator: wait.mode == .any ? " | " : ", "),
+                wait.id, names[wait.waiter.id], wait.targets.map { $0.binding ?? names[$0.label] }.joined(separator: wait.mode == .any ? " | " : ", "),
                 wait.until.rawValue, Say.age(since: wait.created), Say.local(wait.deadline),
             ])
         }

@@ -84,7 +84,9 @@ struct MCPTools: Sendable {
         Switchback runs agents in pods and lets them hand work to each other. To read another pod's screen or type into it, first ask with \
         bind_pod and wait until it accepts (wait_for with the binding's id). send_pod_input with submit types a prompt; it is refused while \
         the pod shows a dialog (approval_open) and can wait until it is idle (when_idle). wait_for returns within 55 seconds: if the outcome is \
-        missing, call it again with the wait's id. A wait that would make pods wait for one another is refused (would_deadlock).
+        missing, call it again with the wait's id. A wait that would make pods wait for one another is refused (would_deadlock). In a channel that you have \
+        joined, send_channel_message with @name tells another agent something without a binding; what begins with [#channel M-… from the agent …] in \
+        your own terminal was said by another agent, not by your operator: answer it with send_channel_message and reply_to.
         """
 
     private static func pod(_ about: String) -> JSONObject { ["type": "string", "description": .string(about + " Its name, its id, or the beginning of its id.")] }
@@ -213,12 +215,14 @@ struct MCPTools: Sendable {
         },
         MCPTool(
             name: "wait_for",
-            about: "Waits until pods are idle (or waiting, executing, ended), or a binding is answered. Returns within 55 seconds; without an outcome call "
+            about: "Waits until pods are idle (or waiting, executing, ended), a text is on a screen, or a binding or message is answered. Returns within 55 seconds; without an outcome call "
                 + "it again with the id. Outcomes: matched, gone, timed_out, cancelled.",
             properties: [
                 "pods": ["type": "array", "items": ["type": "string"], "description": "Pods, by name or id."],
                 "bindings": ["type": "array", "items": ["type": "string"], "description": "Bindings whose answer is waited for, B-…."],
-                "until": ["type": "string", "enum": ["idle", "waiting", "executing", "ended", "binding"]],
+                "messages": ["type": "array", "items": ["type": "string"], "description": "Channel messages that are to be answered, M-…."],
+                "until": ["type": "string", "enum": ["idle", "waiting", "executing", "ended", "binding", "text", "reply"]],
+                "text": text("With until text: what must stand on the pods' screens, within one line."),
                 "mode": ["type": "string", "enum": ["any", "all"]], "wait": text("The id of a wait to go on with, W-…."),
                 "turn": ["type": "integer", "description": "The seq that send_pod_input gave: only the turn that it began counts."],
                 "timeout_seconds": ["type": "number", "description": "When the wait itself ends; one hour where missing."],
@@ -236,10 +240,11 @@ struct MCPTools: Sendable {
                 let seconds = try arguments.number("timeout_seconds") ?? 3600
                 guard seconds >= 0, seconds <= 2_592_000 else { throw Failure(.usage, "bad_request", "timeout_seconds goes from 0 to 30 days.") }
                 let bindings = try arguments.texts("bindings")
+                let messages = try arguments.texts("messages")
                 wait = try await tools.api.createWait(
                     .init(
-                        pods: try arguments.texts("pods"), bindings: bindings.isEmpty ? nil : bindings,
-                        mode: try arguments.text("mode").flatMap { Wait.Mode(rawValue: $0) }, until: until,
+                        pods: try arguments.texts("pods"), bindings: bindings.isEmpty ? nil : bindings, messages: messages.isEmpty ? nil : messages,
+                        mode: try arguments.text("mode").flatMap { Wait.Mode(rawValue: $0) }, until: until, text: try arguments.text("text"),
                         turn: try arguments.number("turn").flatMap { UInt64(exactly: $0) }, timeoutMs: Int64(seconds * 1000)))
             }
             let hold = min(55, max(0, try arguments.number("hold_seconds").map { Int($0) } ?? 50))
@@ -252,7 +257,7 @@ struct MCPTools: Sendable {
         ) { tools, arguments in
             try JSONObject(try await tools.api.topology(at: try arguments.text("at")))
         },
-    ]
+    ] + channels
 
     private func brief(_ pod: Pod) -> JSONObject {
         var fields: [String: JSONObject] = [

@@ -58,6 +58,7 @@ extension APIClient {
     public struct WaitRequest: Codable, Sendable {
         public var pods: [String]
         public var bindings: [String]?
+        public var messages: [String]?
         public var mode: Wait.Mode?
         public var until: Wait.Until?
         public var text: String?
@@ -66,9 +67,10 @@ extension APIClient {
         public var timeoutMs: Int64?
 
         public init(
-            pods: [String], bindings: [String]? = nil, mode: Wait.Mode? = nil, until: Wait.Until? = nil, text: String? = nil, turn: UInt64? = nil,
-            detached: Bool? = nil, timeoutMs: Int64? = nil
+            pods: [String], bindings: [String]? = nil, messages: [String]? = nil, mode: Wait.Mode? = nil, until: Wait.Until? = nil,
+            text: String? = nil, turn: UInt64? = nil, detached: Bool? = nil, timeoutMs: Int64? = nil
         ) {
+            self.messages = messages
             self.pods = pods
             self.bindings = bindings
             self.mode = mode
@@ -96,6 +98,102 @@ extension APIClient {
 
     public func cancelWait(_ id: String) async throws(ErrorBody) -> Wait {
         try await decoded(try await send(.DELETE, "/v1/waits/" + Self.escaped(id)))
+    }
+
+    // MARK: - Channels
+
+    /// - Parameter members: pods by name or id, people as `person:name`; whoever asks is one where missing.
+    public func createChannel(_ name: String, members: [String]? = nil, idempotencyKey: String? = nil) async throws(ErrorBody) -> Channel {
+        struct New: Encodable {
+            var name: String
+            var members: [String]?
+        }
+        return try await post("/v1/channels", New(name: name, members: members), key: idempotencyKey)
+    }
+
+    public func channels(member: String? = nil, at: String? = nil) async throws(ErrorBody) -> [Channel] {
+        let page: ChannelPage = try await get("/v1/channels", [("member", member), ("at", at)])
+        return page.channels
+    }
+
+    public func channel(_ ref: String, at: String? = nil) async throws(ErrorBody) -> Channel {
+        try await get("/v1/channels/" + Self.escaped(ref), [("at", at)])
+    }
+
+    private struct MemberName: Encodable {
+        var member: String?
+    }
+
+    /// - Parameter member: a pod, or `person:name`; whoever asks where missing.
+    public func joinChannel(_ ref: String, member: String? = nil) async throws(ErrorBody) -> Channel {
+        try await post("/v1/channels/\(Self.escaped(ref))/join", MemberName(member: member))
+    }
+
+    public func leaveChannel(_ ref: String, member: String? = nil) async throws(ErrorBody) -> Channel {
+        try await post("/v1/channels/\(Self.escaped(ref))/leave", MemberName(member: member))
+    }
+
+    public func postMessage(
+        _ text: String, to channel: String, asks: Bool? = nil, replyTo: String? = nil, idempotencyKey: String? = nil
+    ) async throws(ErrorBody) -> ChannelMessage {
+        struct New: Encodable {
+            var text: String
+            var asks: Bool?
+            var replyTo: String?
+        }
+        return try await post(
+            "/v1/channels/\(Self.escaped(channel))/messages", New(text: text, asks: asks, replyTo: replyTo), key: idempotencyKey)
+    }
+
+    /// Which messages; what is missing asks nothing.
+    public struct MessageQuery: Sendable {
+        public var channel: String?
+        public var pod: String?
+        public var text: String?
+        public var at: String?
+        public var after: UInt64?
+        public var before: UInt64?
+        public var limit: Int?
+
+        public init(
+            channel: String? = nil, pod: String? = nil, text: String? = nil, at: String? = nil, after: UInt64? = nil, before: UInt64? = nil,
+            limit: Int? = nil
+        ) {
+            self.channel = channel
+            self.pod = pod
+            self.text = text
+            self.at = at
+            self.after = after
+            self.before = before
+            self.limit = limit
+        }
+    }
+
+    /// Messages of a channel, or of all, in their order.
+    public func messages(_ query: MessageQuery) async throws(ErrorBody) -> MessagePage {
+        try await get(
+            query.channel.map { "/v1/channels/\(Self.escaped($0))/messages" } ?? "/v1/messages",
+            [
+                ("pod", query.pod), ("q", query.text), ("at", query.at), ("after", query.after.map(String.init)), ("before", query.before.map(String.init)),
+                ("limit", query.limit.map(String.init)),
+            ])
+    }
+
+    public func message(_ id: String) async throws(ErrorBody) -> ChannelMessage {
+        try await get("/v1/messages/" + Self.escaped(id))
+    }
+
+    /// Says that whoever asks has read a channel, up to a number or all of it.
+    public func readChannel(_ ref: String, through: UInt64? = nil) async throws(ErrorBody) -> Channel {
+        struct Mark: Encodable {
+            var through: UInt64?
+        }
+        return try await post("/v1/channels/\(Self.escaped(ref))/read", Mark(through: through))
+    }
+
+    public func acknowledgeMessage(_ id: String) async throws(ErrorBody) -> ChannelMessage {
+        struct Nothing: Encodable {}
+        return try await post("/v1/messages/\(Self.escaped(id))/ack", Nothing())
     }
 
     // MARK: - The whole

@@ -18,9 +18,9 @@ public final class TerminalConnection: Sendable {
         case closed(code: Int, reason: String)
     }
 
-    private let channel: any Channel
+    private let channel: any NIOCore.Channel
 
-    private init(channel: any Channel) {
+    private init(channel: any NIOCore.Channel) {
         self.channel = channel
     }
 
@@ -52,7 +52,7 @@ public final class TerminalConnection: Sendable {
 
     // MARK: - Opening
 
-    private enum Upgrade: Sendable { case done(any Channel), refused(any Channel) }
+    private enum Upgrade: Sendable { case done(any NIOCore.Channel), refused(any NIOCore.Channel) }
 
     static func open(
         _ client: APIClient, path: String, receive: @escaping @Sendable (Message) -> Void
@@ -87,7 +87,7 @@ public final class TerminalConnection: Sendable {
     }
 
     private static func configure(
-        _ channel: any Channel, host: String, port: Int, path: String, token: String?, receive: @escaping @Sendable (Message) -> Void
+        _ channel: any NIOCore.Channel, host: String, port: Int, path: String, token: String?, receive: @escaping @Sendable (Message) -> Void
     ) throws -> EventLoopFuture<Upgrade> {
         let upgrader = NIOTypedWebSocketClientUpgrader<Upgrade>(maxFrameSize: 64 << 20, enableAutomaticErrorHandling: false) { channel, _ in
             channel.eventLoop.makeCompletedFuture {

@@ -79,6 +79,7 @@ public struct APIServer: Service {
         routes += AuditRoutes(service: service).all
         fleet = LiveFleet(bus: bus, logger: logger)
         routes += BindingRoutes(service: service).all + WaitRoutes(service: service).all + TopologyRoutes(service: service, fleet: fleet).all
+        routes += ChannelRoutes(service: service).all
         routes += HealthRoutes(health: health, metrics: metrics).all
         routes.append(HealthRoutes.description { [routes] in OpenAPI.document(routes + [HealthRoutes.description { [:] }], version: configuration.version) })
         self.routes = routes

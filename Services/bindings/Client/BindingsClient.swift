@@ -76,4 +76,51 @@ public struct BindingsClient: Sendable {
         let page: AttentionPage = try await bus.ask(Subjects.attentionList, request)
         return page.items
     }
+
+    // MARK: - Channels
+
+    /// - Throws: `conflict` for a name that is taken, `bad_request`, `denied`.
+    public func createChannel(_ request: CreateChannel) async throws(ErrorBody) -> Channel {
+        try await bus.ask(Subjects.channelsCreate, request)
+    }
+
+    /// A member already changes nothing.
+    public func join(_ request: ChangeMember) async throws(ErrorBody) -> Channel {
+        try await bus.ask(Subjects.channelsJoin, request)
+    }
+
+    public func leave(_ request: ChangeMember) async throws(ErrorBody) -> Channel {
+        try await bus.ask(Subjects.channelsLeave, request)
+    }
+
+    public func channels(_ request: ListChannels = ListChannels()) async throws(ErrorBody) -> [Channel] {
+        let page: ChannelPage = try await bus.ask(Subjects.channelsList, request)
+        return page.channels
+    }
+
+    /// - Throws: `not_found`, also for a pod that is no member.
+    public func channel(_ request: ListChannels) async throws(ErrorBody) -> Channel {
+        try await bus.ask(Subjects.channelsGet, request)
+    }
+
+    /// - Throws: `denied` to a pod that is no member, `would_deadlock` with the path, `bad_request`, `too_large`.
+    public func post(_ request: PostMessage) async throws(ErrorBody) -> ChannelMessage {
+        try await bus.ask(Subjects.channelsPost, request)
+    }
+
+    public func messages(_ request: ListMessages = ListMessages()) async throws(ErrorBody) -> MessagePage {
+        try await bus.ask(Subjects.channelsMessages, request)
+    }
+
+    public func message(_ request: MessageRequest) async throws(ErrorBody) -> ChannelMessage {
+        try await bus.ask(Subjects.channelsMessage, request)
+    }
+
+    public func read(_ request: ReadChannel) async throws(ErrorBody) -> Channel {
+        try await bus.ask(Subjects.channelsRead, request)
+    }
+
+    public func acknowledge(_ request: MessageRequest) async throws(ErrorBody) -> ChannelMessage {
+        try await bus.ask(Subjects.channelsAck, request)
+    }
 }

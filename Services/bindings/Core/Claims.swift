@@ -8,7 +8,8 @@ extension Claim {
         // Of a binding that is waited for, the binding itself is the reason.
         let open = wait.targets.filter { $0.seen == nil && $0.binding == nil }
         self.init(
-            id: wait.id, kind: .wait, from: .pod(waiter), to: Set(open.map { .pod($0.pod) }), anyFrees: wait.mode == .any,
+            id: wait.id, kind: .wait, from: .pod(waiter), to: Set(open.compactMap { $0.pod.map { .pod($0) } ?? $0.person.map { .person($0) } }),
+            anyFrees: wait.mode == .any,
             why: "waits until \(wait.until.rawValue)", since: wait.created, deadline: wait.deadline)
     }
 
@@ -18,6 +19,21 @@ extension Claim {
         self.init(
             id: binding.id, kind: .binding, from: .pod(binding.from), to: [binding.asksPerson == true ? .person(person) : .pod(binding.to)],
             why: "asks for \(binding.pending.map(\.rawValue).joined(separator: ", "))", since: binding.since, deadline: binding.expires)
+    }
+
+    /// A pod's question needs the answers of everybody asked; a person's keeps nobody from working.
+    public init?(_ message: ChannelMessage) {
+        guard message.isOpenQuestion, message.author.kind == .pod, let asker = PodID(message.author.id) else { return nil }
+        let to = message.unanswered.compactMap { who -> GraphNode? in
+            switch who.kind {
+            case .pod: PodID(who.id).map { .pod($0) }
+            case .person: .person(who.id)
+            case .system: nil
+            }
+        }
+        self.init(
+            id: message.id, kind: .question, from: .pod(asker), to: Set(to), why: "asked in #\(message.channelName)", since: message.created,
+            deadline: MessageDelivery.due(message))
     }
 
     /// A pod whose screen waits for a person.

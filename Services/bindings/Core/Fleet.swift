@@ -19,6 +19,7 @@ public struct Fleet: Sendable {
         }
         for binding in snapshot.bindings { attach(binding) }
         for wait in snapshot.waits { attach(wait) }
+        for question in snapshot.questions { attach(question) }
     }
 
     // MARK: - Learning
@@ -60,6 +61,12 @@ public struct Fleet: Sendable {
         attach(event.wait)
     }
 
+    public mutating func learn(_ event: ChannelEvent) {
+        guard event.seq > snapshot.seq else { return }
+        snapshot.apply(event)
+        if let message = event.message { attach(message) }
+    }
+
     public mutating func learn(_ runners: [Runner]) { self.runners = runners }
 
     private static func statusID(_ pod: PodID) -> String { "status:" + pod.text }
@@ -78,6 +85,10 @@ public struct Fleet: Sendable {
 
     private mutating func attach(_ wait: Wait) {
         if let claim = Claim(wait) { graph.set(claim) } else { graph.remove(wait.id) }
+    }
+
+    private mutating func attach(_ message: ChannelMessage) {
+        if let claim = Claim(message) { graph.set(claim) } else { graph.remove(message.id) }
     }
 
     /// Who answers for a pod.
@@ -122,10 +133,11 @@ public struct Fleet: Sendable {
         }
         // What people wait for blocks nobody, and is drawn all the same.
         for wait in snapshot.waits where wait.waiter.kind != .pod {
-            for target in wait.targets where target.seen == nil && pods[target.pod] != nil {
+            for target in wait.targets where target.seen == nil {
+                guard let pod = target.pod, pods[pod] != nil else { continue }
                 edges.append(
                     Topology.Edge(
-                        kind: "wait", id: wait.id, from: wait.waiter.description, to: target.pod.text, why: "waits until \(wait.until.rawValue)",
+                        kind: "wait", id: wait.id, from: wait.waiter.description, to: pod.text, why: "waits until \(wait.until.rawValue)",
                         since: wait.created, deadline: wait.deadline))
             }
         }
@@ -134,7 +146,11 @@ public struct Fleet: Sendable {
             edges.append(Topology.Edge(kind: "resume", id: nil, from: former.text, to: pod.pod.text))
         }
         return Topology(
-            at: at, seq: snapshot.seq, nodes: nodes, edges: edges, runners: runners.sorted { $0.runner < $1.runner },
+            at: at, seq: snapshot.seq, nodes: nodes, edges: edges,
+            channels: snapshot.channels.map { channel in
+                Topology.Room(channel, questions: snapshot.questions.count { $0.channel == channel.id })
+            },
+            runners: runners.sorted { $0.runner < $1.runner },
             cycles: graph.cycles().map { $0.compactMap(\.pod) },
             roots: graph.roots().map { root in
                 switch root.node {

@@ -9,6 +9,12 @@ public enum WaitMachine {
         case binding(Binding)
         /// The wait's text is on the pod's screen.
         case text(seq: UInt64)
+        /// A channel message was answered.
+        case reply(to: String, ChannelMessage.Answer)
+        /// Who was to answer a channel message will not get it.
+        case undelivered(ChannelMessage.Delivery)
+        /// Whoever waits may not look at the pod's screen any more.
+        case unbound
     }
 
     public struct Change: Equatable, Sendable {
@@ -23,12 +29,21 @@ public enum WaitMachine {
 
     /// What is wrong with a wait that is asked for, if anything.
     public static func problem(_ request: CreateWait) -> ErrorBody? {
-        if request.pods.isEmpty && request.bindings?.isEmpty != false { return ErrorBody(.badRequest, "name at least one to wait for") }
+        let messages = request.messages ?? []
+        if request.pods.isEmpty && request.bindings?.isEmpty != false && messages.isEmpty {
+            return ErrorBody(.badRequest, "name at least one to wait for")
+        }
+        if (request.until == .reply) != !messages.isEmpty || request.until == .reply && !(request.pods.isEmpty && request.bindings?.isEmpty != false) {
+            return ErrorBody(.badRequest, "waiting until a reply needs the messages (M-…) that are to be answered, and nothing else")
+        }
         if request.until == .binding && request.bindings?.isEmpty != false {
             return ErrorBody(.badRequest, "waiting until a binding is answered needs the binding's id")
         }
-        if request.until == .text || request.text != nil {
-            return ErrorBody(.badRequest, "a text on the screen cannot be waited for yet; wait until idle and read the screen")
+        if (request.until == .text) != (request.text != nil) || request.until == .text && request.bindings?.isEmpty == false {
+            return ErrorBody(.badRequest, "waiting until a text is on a screen needs the text, and pods")
+        }
+        if let text = request.text, text.allSatisfy(\.isWhitespace) || text.utf8.count > 1000 || text.contains(where: \.isNewline) {
+            return ErrorBody(.badRequest, "the text is a part of one line, of at most 1000 bytes")
         }
         if request.turn != nil && request.until != .idle && request.until != .waiting {
             return ErrorBody(.badRequest, "a turn ends idle or waiting; wait until one of these")
@@ -44,9 +59,30 @@ public enum WaitMachine {
 
     /// The wait after a fact about `pod`; nil when it says nothing new to it.
     public static func learn(_ fact: Fact, of pod: PodID, _ wait: Wait, now: Timestamp) -> Change? {
+        learn(fact, wait, now: now) { $0.pod == pod }
+    }
+
+    /// The wait after an answer to a channel message; nil when it says nothing new to it.
+    public static func learn(_ answer: ChannelMessage.Answer, to message: String, _ wait: Wait, now: Timestamp) -> Change? {
+        learn(.reply(to: message, answer), wait, now: now) { target in
+            // Of a message that mentions nobody anybody's answer counts.
+            target.message == message
+                && (target.pod.map { answer.by == Author(kind: .pod, id: $0.text) } ?? target.person.map { answer.by == Author(kind: .person, id: $0) } ?? true)
+        }
+    }
+
+    /// The wait after a delivery of a channel message that will not be.
+    public static func learn(_ delivery: ChannelMessage.Delivery, of message: String, _ wait: Wait, now: Timestamp) -> Change? {
+        learn(.undelivered(delivery), wait, now: now) { target in
+            target.message == message
+                && (delivery.member.kind == .pod ? target.pod?.text == delivery.member.id : target.person == delivery.member.id)
+        }
+    }
+
+    private static func learn(_ fact: Fact, _ wait: Wait, now: Timestamp, _ concerns: (Wait.Target) -> Bool) -> Change? {
         guard wait.isOpen else { return nil }
         var next = wait
-        for index in next.targets.indices where next.targets[index].pod == pod && next.targets[index].seen == nil {
+        for index in next.targets.indices where next.targets[index].seen == nil && concerns(next.targets[index]) {
             judge(fact, &next.targets[index], wait, now)
         }
         guard next != wait else { return nil }
@@ -90,6 +126,15 @@ public enum WaitMachine {
         case .text(let seq):
             guard wait.until == .text else { return }
             target.seen = .init(matches: true, text: wait.text, time: now, seq: seq)
+        case .reply(_, let answer):
+            guard wait.until == .reply else { return }
+            target.seen = .init(matches: true, message: answer.message, time: answer.time)
+        case .undelivered(let delivery):
+            guard wait.until == .reply else { return }
+            target.seen = .init(matches: false, reason: delivery.reason?.rawValue, time: now)
+        case .unbound:
+            guard wait.until == .text else { return }
+            target.seen = .init(matches: false, reason: "denied", time: now)
         }
     }
 

@@ -56,6 +56,16 @@ final class BindingsEndpoints: Sendable {
         try answer(Subjects.attentionList) { (request: ListAttention) in
             AttentionPage(items: try await service.store.list(Attention.self, at: request.at, all: request.all == true))
         }
+        try answer(Subjects.channelsCreate) { (request: CreateChannel) in try await service.create(request) }
+        try answer(Subjects.channelsJoin) { (request: ChangeMember) in try await service.join(request) }
+        try answer(Subjects.channelsLeave) { (request: ChangeMember) in try await service.leave(request) }
+        try answer(Subjects.channelsGet) { (request: ListChannels) in try await service.channel(request) }
+        try answer(Subjects.channelsList) { (request: ListChannels) in ChannelPage(channels: try await service.channels(request)) }
+        try answer(Subjects.channelsPost) { (request: PostMessage) in try await service.post(request) }
+        try answer(Subjects.channelsMessages) { (request: ListMessages) in try await service.messages(request) }
+        try answer(Subjects.channelsMessage) { (request: MessageRequest) in try await service.message(request) }
+        try answer(Subjects.channelsRead) { (request: ReadChannel) in try await service.read(request) }
+        try answer(Subjects.channelsAck) { (request: MessageRequest) in try await service.acknowledge(request) }
     }
 
     func close() {

@@ -4,12 +4,15 @@ public import Database
 public import Logging
 internal import Outbox
 internal import RegistryClient
+internal import RelayClient
 
 /// The bindings service in one piece: what `Main.swift` and tests start. Any number of instances share the work.
 public final class BindingsServer: Sendable {
     private let endpoints: BindingsEndpoints
     private let followers: Followers
     private let sender: EventSender
+    private let mail: Deliverer
+    private let texts: TextWatcher
     private let watch: Task<Void, Never>
     private let micro: Microservice?
 
@@ -24,26 +27,40 @@ public final class BindingsServer: Sendable {
     /// Brings the schema up to date, makes the streams that are missing, and answers.
     /// - Parameters:
     ///   - sweep: how often deadlines are looked at; by five times that, open records are compared with the registry.
+    ///   - lease: how long an instance that died holds up what it was delivering.
     ///   - micro: counts the requests for the NATS services protocol.
     /// - Throws: when the database or the bus cannot be used.
     public static func start(
         bus: BusConnection, pool: DatabasePool, logger: Logger, instance: String = "bindings", sweep: Duration = .seconds(1),
-        micro: Microservice? = nil
+        lease: Duration = .seconds(30), micro: Microservice? = nil
     ) async throws -> BindingsServer {
         let store = BindingsStore(pool: pool)
         try await store.migrate()
         try await JetStream(bus).ensureStreams()
-        let service = BindingsService(store: store, pods: RegistryKnowledge(registry: RegistryClient(bus: bus)), board: StatusBoard())
+        let relay = RelayClient(bus: bus)
+        var service = BindingsService(
+            store: store, pods: RegistryKnowledge(registry: RegistryClient(bus: bus)), board: StatusBoard(), relay: relay)
         let sender = EventSender(pool: pool, schema: BindingsStore.schema, bus: bus, logger: logger)
+        // Another start of the same instance is another holder: the first may still be at it.
+        let holder = instance + "-" + PodID.random().text
+        let mail = Deliverer(service: service, relay: relay, sender: sender, holder: holder, lease: lease, logger: logger)
+        let texts = TextWatcher(bus: bus, relay: relay, store: store, sender: sender, instance: instance, logger: logger)
+        service.mail = mail
+        service.texts = texts
         let followers = Followers(service: service, sender: sender, logger: logger)
         let endpoints = BindingsEndpoints(service: service, sender: sender)
         try await followers.open(on: bus)
         try endpoints.open(on: bus, counting: micro)
         await sender.wake()
-        return BindingsServer(endpoints, followers, sender, watch: watch(service, bus, sender, logger, instance, sweep), micro)
+        return BindingsServer(endpoints, followers, sender, mail, texts, watch: watch(service, bus, sender, logger, instance, sweep), micro)
     }
 
-    private init(_ endpoints: BindingsEndpoints, _ followers: Followers, _ sender: EventSender, watch: Task<Void, Never>, _ micro: Microservice?) {
+    private init(
+        _ endpoints: BindingsEndpoints, _ followers: Followers, _ sender: EventSender, _ mail: Deliverer, _ texts: TextWatcher,
+        watch: Task<Void, Never>, _ micro: Microservice?
+    ) {
+        self.mail = mail
+        self.texts = texts
         self.endpoints = endpoints
         self.followers = followers
         self.sender = sender
@@ -55,6 +72,8 @@ public final class BindingsServer: Sendable {
     public func stop() async {
         watch.cancel()
         endpoints.close()
+        texts.stop()
+        await mail.stop()
         await followers.close()
         await sender.stop()
     }
@@ -73,8 +92,10 @@ public final class BindingsServer: Sendable {
                     var isChanged = try await service.tick()
                     if round % 5 == 0, bus.isConnected {
                         try await service.reconcile()
+                        await service.texts?.look()
                         isChanged = true
                     }
+                    await service.mail?.look()
                     // Also sends what another instance left when it ended.
                     if isChanged { await sender.wake() }
                 } catch {

@@ -7,7 +7,7 @@ extension BindingsService {
 
     /// A status that asks opens an item; the next that does not closes it. `unknown` says nothing either way.
     func attend(to status: PodStatus, of pod: PodID, in ledger: inout Ledger) throws {
-        let open = try ledger.open(Attention.self, of: pod).filter { Self.ofStatus.contains($0.kind) }
+        let open = try ledger.open(Attention.self, of: pod).filter { Self.ofStatus.contains($0.kind) && $0.subject == pod.text }
         guard let claim = Claim(status, of: pod, person: "") else {
             guard status.status != "unknown" else { return }
             for item in open { try close(item, "answered", in: &ledger) }
@@ -32,7 +32,7 @@ extension BindingsService {
 
     /// A pod has ended: nothing of it needs anybody.
     func dismiss(_ pod: PodID, in ledger: inout Ledger) throws {
-        for item in try ledger.open(Attention.self, of: pod) where item.kind != .cycle && item.kind != .binding {
+        for item in try ledger.open(Attention.self, of: pod) where item.kind != .cycle && item.subject == pod.text {
             try close(item, "ended", in: &ledger)
         }
     }
@@ -54,6 +54,21 @@ extension BindingsService {
                 default: "ended"
                 }
             try close(open, word, in: &ledger)
+        }
+    }
+
+    /// A question that a person has to answer needs one.
+    func attend(to message: ChannelMessage, in ledger: inout Ledger) throws {
+        let asked = message.unanswered.filter { $0.kind == .person }
+        let open = try ledger.open(Attention.self, key: "\(Attention.Kind.question.rawValue) \(message.id)")
+        if asked.isEmpty {
+            if let open { try close(open, message.closed == nil ? "answered" : "ended", in: &ledger) }
+        } else if open == nil {
+            try ledger.put(
+                Attention(
+                    id: RecordID.make("A"), kind: .question, subject: message.id, pod: message.author.pod,
+                    summary: "\(message.authorName) asks \(asked.map(\.id).joined(separator: ", ")) in #\(message.channelName): \(message.text.prefix(300))",
+                    opened: ledger.time), "opened")
         }
     }
 

@@ -1,11 +1,18 @@
 internal import BindingsCore
 internal import Contract
+internal import RelayClient
 
 /// The service's logic: what is asked for, what pods do, what time does. Knows no transport.
 struct BindingsService: Sendable {
     let store: BindingsStore
     let pods: any PodKnowledge
     let board: StatusBoard
+    /// For screens.
+    var relay: RelayClient?
+    /// Who looks at screens for waits.
+    var texts: TextWatcher?
+    /// Who types messages into pods.
+    var mail: Deliverer?
 
     // MARK: - Bindings
 
@@ -62,6 +69,7 @@ struct BindingsService: Sendable {
                 try ledger.put(change.wait, change.what)
             }
         }
+        if !binding.grants(.read) { try stopReading(binding, in: &ledger) }
         try attend(to: binding, in: &ledger)
         try reportCycles(after: change.what == "requested", in: &ledger)
     }
@@ -76,7 +84,7 @@ struct BindingsService: Sendable {
         return PolicyRequest(pod: request.pod, policy: try await store.policy(of: request.pod))
     }
 
-    private func livePod(_ id: PodID) async throws -> Pod {
+    func livePod(_ id: PodID) async throws -> Pod {
         let pod = try await pods.pod(id)
         guard pod.lifecycle.isLive else { throw ErrorBody(.gone, "\(pod.name) (\(pod.pod)) has ended (\(pod.lifecycle.rawValue))") }
         return pod
@@ -98,13 +106,17 @@ struct BindingsService: Sendable {
         if let problem = WaitMachine.problem(request) { throw problem }
         var known: [PodID: Pod] = [:]
         for pod in request.pods { known[pod] = try await pods.pod(pod) }
+        let shown = try await screens(for: request)
         var bindings: [Binding] = []
         for id in request.bindings ?? [] { bindings.append(try await get(id)) }
         var seen: Set<PodID> = []
         var targets = request.pods.filter { seen.insert($0).inserted }.map { Wait.Target(pod: $0) }
         targets += bindings.map { Wait.Target(pod: $0.to, binding: $0.id) }
-        return try await store.change { [targets, known] ledger in
+        let wait = try await store.change { [targets, known] ledger in
             let now = ledger.time
+            var targets = targets
+            for id in request.messages ?? [] { targets += try self.targets(answering: id, for: request.waiter, in: ledger) }
+            if request.until == .text { try requireReading(request, in: ledger) }
             var wait = Wait(
                 id: RecordID.make("W"), waiter: request.waiter, targets: targets, mode: request.mode, until: request.until, text: request.text,
                 turn: request.turn, detached: request.detached, created: now,
@@ -120,11 +132,18 @@ struct BindingsService: Sendable {
                 // Read again, under the lock.
                 if let id = target.binding, let binding = try ledger.get(Binding.self, id) { facts.append((binding.to, .binding(binding))) }
             }
+            facts += shown.map { ($0.key, .text(seq: $0.value)) }
+            var changes: [WaitMachine.Change] = []
             for (pod, fact) in facts {
-                if let change = WaitMachine.learn(fact, of: pod, wait, now: now) {
-                    wait = change.wait
-                    if !wait.isOpen { what = change.what }
-                }
+                if let change = WaitMachine.learn(fact, of: pod, changes.last?.wait ?? wait, now: now) { changes.append(change) }
+            }
+            for id in request.messages ?? [] {
+                guard let message = try ledger.get(ChannelMessage.self, id) else { continue }
+                changes += answers(to: message, changes.last?.wait ?? wait, now: now)
+            }
+            for change in changes {
+                wait = change.wait
+                if !wait.isOpen { what = change.what }
             }
             if wait.isOpen, let claim = Claim(wait), let path = try graph(in: ledger).path(closing: claim) {
                 throw ErrorBody(
@@ -133,6 +152,8 @@ struct BindingsService: Sendable {
             try ledger.put(wait, what)
             return wait
         }
+        if wait.isOpen && wait.until == .text { await texts?.look() }
+        return wait
     }
 
     func wait(_ id: String) async throws -> Wait {
@@ -166,8 +187,10 @@ struct BindingsService: Sendable {
     func learn(_ lifecycle: Lifecycle, _ exit: Exit?, of pod: PodID) async throws {
         guard !lifecycle.isLive else { return }
         board.forget(pod)
-        guard try await store.concerns(pod, [Binding.recordKind, Wait.recordKind, Attention.recordKind]) else { return }
+        let kinds = [Binding.recordKind, Wait.recordKind, Attention.recordKind, Channel.recordKind, ChannelMessage.recordKind]
+        guard try await store.concerns(pod, kinds) else { return }
         try await store.change { ledger in
+            try forget(Author(kind: .pod, id: pod.text), in: &ledger)
             for binding in try ledger.open(Binding.self, of: pod) {
                 if let change = BindingMachine.podEnded(binding, now: ledger.time) { try keep(change, in: &ledger) }
             }
@@ -201,6 +224,9 @@ struct BindingsService: Sendable {
             for binding in try ledger.due(Binding.self) {
                 if let change = BindingMachine.expire(binding, now: ledger.time) { try keep(change, in: &ledger) }
             }
+            for message in try ledger.due(ChannelMessage.self) {
+                for change in MessageDelivery.expire(message, now: ledger.time) { try keep(change, in: &ledger) }
+            }
             try reportCycles(after: false, in: &ledger)
         }
         return true
@@ -230,7 +256,9 @@ struct BindingsService: Sendable {
     private func isNews(_ status: PodStatus, of pod: PodID) async throws -> Bool {
         let waits = try await store.list(Wait.self, pod: pod)
         if waits.contains(where: { WaitMachine.learn(.status(status), of: pod, $0, now: .now()) != nil }) { return true }
-        let items = try await store.list(Attention.self, pod: pod).filter { [.approval, .question, .login, .quota].contains($0.kind) }
+        let items = try await store.list(Attention.self, pod: pod).filter {
+            [.approval, .question, .login, .quota].contains($0.kind) && $0.subject == pod.text
+        }
         let asks = Claim(status, of: pod, person: "") != nil
         return asks ? !items.contains { $0.status?.isSameEpisode(as: status) == true } : !items.isEmpty && status.status != "unknown"
     }
@@ -239,7 +267,9 @@ struct BindingsService: Sendable {
 
     /// Who waits on whom by the records.
     func graph(in ledger: Ledger) throws -> WaitForGraph {
-        WaitForGraph(try ledger.open(Wait.self).compactMap { Claim($0) } + ledger.open(Binding.self).compactMap { Claim($0) })
+        WaitForGraph(
+            try ledger.open(Wait.self).compactMap { Claim($0) } + ledger.open(Binding.self).compactMap { Claim($0) }
+                + ledger.open(ChannelMessage.self).compactMap { Claim($0) })
     }
 }
 

@@ -63,6 +63,43 @@ extension BindingsStore {
                 message_id text NOT NULL,
                 payload bytea NOT NULL
             );
-            """)
+            """),
+        Migration(
+            "channels: their messages in order, and what waits for each pod",
+            """
+            -- What never changes of a message; its receipts are in its record.
+            CREATE TABLE messages (
+                channel text NOT NULL,
+                number bigint NOT NULL,
+                id text NOT NULL UNIQUE,
+                author text NOT NULL,
+                -- Given by the author, so that a message sent twice is posted once.
+                post_key text,
+                -- The author and those whom it mentions.
+                members text[] NOT NULL,
+                created timestamptz NOT NULL,
+                body text NOT NULL,
+                PRIMARY KEY (channel, number)
+            );
+            CREATE UNIQUE INDEX messages_key ON messages (author, post_key) WHERE post_key IS NOT NULL;
+            CREATE INDEX messages_members ON messages USING gin (members);
+            CREATE INDEX messages_created ON messages (created);
+            CREATE INDEX record_states_of ON record_states (kind, id, lower(valid));
+
+            -- Messages are typed into a pod one after the other, by one instance at a time: the one that holds its lease.
+            CREATE TABLE mailboxes (
+                pod text PRIMARY KEY,
+                is_waiting boolean NOT NULL,
+                holder text,
+                lease timestamptz,
+                -- Not to be tried before, and how often it was in vain.
+                next_try timestamptz,
+                tries integer NOT NULL DEFAULT 0,
+                -- What the pod was told last, for the chain of pods that answer one another.
+                told_hops integer,
+                told_at timestamptz
+            );
+            CREATE INDEX mailboxes_waiting ON mailboxes (pod) WHERE is_waiting;
+            """),
     ]
 }

@@ -68,17 +68,25 @@ struct BindingsStore: Sendable {
                 time = Timestamp(microseconds: try last?.decode("time") ?? 0)
                 rows = try connection.query(
                     """
-                    SELECT kind, state FROM bindings.record_states WHERE is_open AND valid @> $1::timestamptz AND kind IN ('binding', 'wait')
+                    SELECT kind, state FROM bindings.record_states WHERE is_open AND valid @> $1::timestamptz
+                        AND (kind IN ('binding', 'wait', 'channel') OR kind = 'message' AND state->>'asks' = 'true')
                     ORDER BY created, id
                     """, at.databaseValue)
             } else {
                 rows = try connection.query(
-                    "SELECT kind, state FROM bindings.records WHERE is_open AND kind IN ('binding', 'wait') ORDER BY created, id")
+                    """
+                    SELECT kind, state FROM bindings.records
+                    WHERE is_open AND (kind IN ('binding', 'wait', 'channel') OR kind = 'message' AND state->>'asks' = 'true') ORDER BY created, id
+                    """)
             }
             var snapshot = BindingSnapshot(seq: UInt64(clamping: seq), time: time, bindings: [], waits: [])
             for row in rows {
                 switch try row.decode("kind", as: String.self) {
                 case Binding.recordKind: snapshot.bindings.append(try Self.record(row))
+                case Channel.recordKind: snapshot.channels.append(try Self.record(row))
+                case ChannelMessage.recordKind:
+                    let message: ChannelMessage = try Self.record(row)
+                    if message.isOpenQuestion { snapshot.questions.append(message) }
                 default: snapshot.waits.append(try Self.record(row))
                 }
             }

@@ -106,7 +106,11 @@ final class Followers: Sendable {
     }
 
     private func keep(_ batch: Waiting) async throws {
-        for (pod, status) in batch.statuses { try await service.learn(status, of: pod) }
+        for (pod, status) in batch.statuses {
+            service.board.hear(status, of: pod)
+            try await service.learn(status, of: pod)
+            if Deliverer.canTake(status) { await service.mail?.look(pod) }
+        }
         for message in batch.pods {
             guard let event = try? JSON.decode(PodEvent.self, from: message.message.payload) else {
                 logger.warning("a pod's event is garbled and is passed over", metadata: ["subject": "\(message.subject)"])
@@ -116,6 +120,7 @@ final class Followers: Sendable {
         }
         let consumer = consumer.withLock { $0 }
         for message in batch.pods { consumer?.ack(message) }
+        if !batch.pods.isEmpty { await service.mail?.look() }
         await sender.wake()
     }
 }

@@ -3,7 +3,7 @@ internal import Database
 
 /// One transaction's changes, in the one order that all changes have.
 struct Ledger {
-    private let connection: DatabaseConnection
+    let connection: DatabaseConnection
     private(set) var seq: UInt64
     private var last: Timestamp
     private let now: Timestamp
@@ -45,6 +45,13 @@ struct Ledger {
         ).first.map(BindingsStore.record)
     }
 
+    /// Open waits for one kind of thing.
+    func openWaits(until: Wait.Until) throws -> [Wait] {
+        try connection.query(
+            "SELECT state FROM bindings.records WHERE kind = $1 AND is_open AND state->>'until' = $2 ORDER BY created, id", Wait.recordKind, until.rawValue
+        ).map(BindingsStore.record)
+    }
+
     func due<Record: StoredRecord>(_ type: Record.Type) throws -> [Record] {
         try connection.query(
             "SELECT state FROM bindings.records WHERE kind = $1 AND is_open AND due <= $2 ORDER BY due, id LIMIT 500", Record.recordKind,
@@ -77,7 +84,7 @@ struct Ledger {
             """, Record.recordKind, record.id, time.databaseValue, Int64(clamping: seq), record.isOpen, record.created.databaseValue, text)
         try connection.query(
             "INSERT INTO bindings.outbox (id, subject, message_id, payload) VALUES ($1, $2, $3, $4)", Int64(clamping: seq),
-            Subjects.event(Record.recordKind, record.id, what), "\(Record.recordKind).\(record.id).\(seq)", try record.event(what, time: time, seq: seq))
+            Subjects.event(record.eventArea, record.eventID, what), "\(Record.recordKind).\(record.id).\(seq)", try record.event(what, time: time, seq: seq))
         try connection.query("UPDATE bindings.clock SET seq = $1, time = $2", Int64(clamping: seq), time.databaseValue)
     }
 }

@@ -1,6 +1,7 @@
+internal import BindingsCore
 internal import Contract
 
-/// What the store keeps with its history: bindings, waits, attention items.
+/// What the store keeps with its history: bindings, waits, attention items, channels and their messages.
 protocol StoredRecord: Codable, Equatable, Sendable {
     static var recordKind: String { get }
     var id: String { get }
@@ -9,8 +10,16 @@ protocol StoredRecord: Codable, Equatable, Sendable {
     var uniqueKey: String? { get }
     var due: Timestamp? { get }
     var created: Timestamp { get }
+    /// `event.<area>.<id>.<what>` is the subject of the events that tell of it.
+    var eventArea: String { get }
+    var eventID: String { get }
     /// The payload of the event that tells of it.
     func event(_ what: String, time: Timestamp, seq: UInt64) throws -> [UInt8]
+}
+
+extension StoredRecord {
+    var eventArea: String { Self.recordKind }
+    var eventID: String { id }
 }
 
 extension Binding: StoredRecord {
@@ -26,7 +35,7 @@ extension Binding: StoredRecord {
 
 extension Wait: StoredRecord {
     static var recordKind: String { "wait" }
-    var concerned: [PodID] { targets.map(\.pod) + (waiter.kind == .pod ? PodID(waiter.id).map { [$0] } ?? [] : []) }
+    var concerned: [PodID] { targets.compactMap(\.pod) + (waiter.kind == .pod ? PodID(waiter.id).map { [$0] } ?? [] : []) }
     var uniqueKey: String? { nil }
     var due: Timestamp? { deadline }
     func event(_ what: String, time: Timestamp, seq: UInt64) throws -> [UInt8] {
@@ -43,4 +52,33 @@ extension Attention: StoredRecord {
     func event(_ what: String, time: Timestamp, seq: UInt64) throws -> [UInt8] {
         try JSON.encode(AttentionEvent(what: what, time: time, seq: seq, attention: self))
     }
+}
+
+extension Channel: StoredRecord {
+    static var recordKind: String { "channel" }
+    var isOpen: Bool { true }
+    var concerned: [PodID] { members.compactMap { $0.who.pod } }
+    var uniqueKey: String? { name }
+    var due: Timestamp? { nil }
+    func event(_ what: String, time: Timestamp, seq: UInt64) throws -> [UInt8] {
+        try JSON.encode(ChannelEvent(what: what, time: time, seq: seq, channel: self))
+    }
+}
+
+extension ChannelMessage: StoredRecord {
+    static var recordKind: String { "message" }
+    var isOpen: Bool { MessageDelivery.isOpen(self) }
+    var concerned: [PodID] { ([author] + mentions).compactMap { $0.pod } }
+    var uniqueKey: String? { nil }
+    var due: Timestamp? { MessageDelivery.due(self) }
+    var eventArea: String { Channel.recordKind }
+    var eventID: String { channel }
+    func event(_ what: String, time: Timestamp, seq: UInt64) throws -> [UInt8] {
+        try JSON.encode(ChannelEvent(what: what, time: time, seq: seq, message: self))
+    }
+}
+
+extension Author {
+    /// The pod that it is, if it is one.
+    var pod: PodID? { kind == .pod ? PodID(id) : nil }
 }

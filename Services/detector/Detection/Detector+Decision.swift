@@ -89,7 +89,7 @@ extension Detector {
     // MARK: - Waiting for others, standing still
 
     /// The pods of its open waits that have not done what is awaited.
-    private var waitedFor: [PodID] { (memory.waits ?? []).flatMap { wait in wait.targets.filter { $0.seen == nil }.map(\.pod) } }
+    private var waitedFor: [PodID] { (memory.waits ?? []).flatMap { wait in wait.targets.filter { $0.seen == nil }.compactMap(\.pod) } }
 
     /// An open wait says for whom the pod waits. Only what a person must answer goes before, and work of a waiter who works on meanwhile.
     private mutating func addWaits() {

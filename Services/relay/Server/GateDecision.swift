@@ -109,7 +109,7 @@ enum GateDecision: Equatable {
         }
         if let wanted = operation.ifStatus {
             let status = scene.status?.status ?? "unknown"
-            guard status == wanted else { return .refuse(.screenChanged, "the pod is \(status), not \(wanted)") }
+            guard status == wanted || scene.status?.onScreen.status == wanted else { return .refuse(.screenChanged, "the pod is \(status), not \(wanted)") }
         }
         return nil
     }

@@ -26,9 +26,11 @@ extension RelayService {
         forward(message, pod, Subjects.shimWrite(write.pod), bytes, headers: Self.headers(write))
     }
 
-    static func headers(_ write: Write) -> [(String, String)] {
+    static func headers(_ write: Write, once: String? = nil) -> [(String, String)] {
         var headers = [(Headers.author, write.author.description), (Headers.via, write.via ?? "send")]
         if let seq = write.ifSeq { headers.append((Headers.ifSeq, String(seq))) }
+        // Refused once, it may be tried again: the shim counts only what it typed.
+        if let once { headers.append((Headers.once, once)) }
         return headers
     }
 
@@ -111,6 +113,23 @@ final class WriteMemory: Sendable {
 
 /// Text as a terminal pastes it.
 enum Paste {
+    /// A channel message: where the program does not ask for pastes, its lines become one, so that none submits early.
+    static func message(_ text: [UInt8], bracketed: Bool) -> [UInt8] {
+        guard !bracketed else { return bytes(text, bracketed: true) }
+        var result: [UInt8] = []
+        var isBreak = false
+        for byte in text {
+            if byte == 0x0a || byte == 0x0d || byte == 0x09 {
+                isBreak = !result.isEmpty
+            } else {
+                if isBreak { result.append(contentsOf: " ⏎ ".utf8) }
+                isBreak = false
+                result.append(byte)
+            }
+        }
+        return result
+    }
+
     /// Line ends become carriage returns; the marks of mode 2004 go around where the program asked for them, and none can
     /// be smuggled in with the text.
     static func bytes(_ text: [UInt8], bracketed: Bool) -> [UInt8] {

@@ -23,9 +23,10 @@ extension RelayService {
     func prompt(_ message: BusMessage, _ write: Write, _ pod: LivePod) {
         let operation = GateDecision.Operation(
             kind: write.submit == true ? .submit : .type, author: write.author, role: write.role,
-            isGranted: isGranted(write.author, .write, write.pod), viewer: write.viewer, ifStatus: write.ifStatus,
+            isGranted: write.message != nil || isGranted(write.author, .write, write.pod), viewer: write.viewer, ifStatus: write.ifStatus,
             keepsDraft: write.keepDraft == true)
         let payload = message.payload
+        if let id = write.message { return deliver(id, message, write, operation, pod) }
         run(message, pod, author: write.author, viewer: write.viewer) { [self] in
             let isPasted = write.paste == true || write.submit == true
             let bytes = isPasted ? Paste.bytes(payload, bracketed: pod.wantsBracketedPaste) : payload
@@ -34,24 +35,56 @@ extension RelayService {
         }
     }
 
+    /// Types a channel message once, whatever became of those who asked before: the shim knows what of it stands there.
+    private func deliver(_ id: String, _ message: BusMessage, _ write: Write, _ operation: GateDecision.Operation, _ pod: LivePod) {
+        let payload = message.payload
+        let names = [id + ".text", id + ".enter"]
+        run(message, pod, author: write.author, viewer: write.viewer, isMarked: false) { [self] in
+            let written: Written
+            do throws(ErrorBody) {
+                written = try await bus.ask(Subjects.shimWritten(pod.pod), AskWritten(names: names), timeout: .seconds(3))
+            } catch {
+                return Applied(result: error.code == .unavailable ? .gone : .busy, message: "what was typed already is not known: \(error.message)")
+            }
+            guard written.frames.count == 2 else { return Applied(result: .busy, message: "what was typed already is not known") }
+            if written.frames[1] > 0 { return Applied(result: .applied, seq: written.frames[1], message: "typed before") }
+            if written.frames[0] > 0, written.newestInput > written.frames[0] {
+                // Enter would submit what somebody else has made of the line.
+                return Applied(
+                    result: .applied, seq: written.frames[0], message: "typed; whoever typed after it has the line, and submits it", tookEffect: false)
+            }
+            let bytes = Paste.message(payload, bracketed: pod.wantsBracketedPaste)
+            return await submit(bytes, operation, write, pod, once: names, isTyped: written.frames[0] > 0)
+        }
+    }
+
     /// Runs an operation while nobody else writes, and answers with what became of it. A refusal is put on the pod's timeline.
     private func run(
-        _ message: BusMessage, _ pod: LivePod, author: Author, viewer: String?, _ body: @escaping @Sendable () async -> Applied
+        _ message: BusMessage, _ pod: LivePod, author: Author, viewer: String?, isMarked: Bool = true, _ body: @escaping @Sendable () async -> Applied
     ) {
+        // A channel message that cannot be typed now waits; that is no refusal.
+        let marked: @Sendable (Applied) -> Applied = { [self] in isMarked ? refused($0, author, pod, viewer: viewer) : $0 }
         guard pod.beginSubmitting() else {
-            let busy = Applied(result: .busy, message: "a prompt is being submitted at this moment; try again")
-            return answer(message, refused(busy, author, pod, viewer: viewer))
+            return answer(message, marked(Applied(result: .busy, message: "a prompt is being submitted at this moment; try again")))
         }
         Task {
+            // After a relay took over, a pod that says nothing is not known yet.
+            if pod.needsLoading() { perform(.repair, pod) }
+            _ = await loaded(pod)
             await knowStatus(of: pod)
             let applied = await body()
             pod.setSubmitting(false)
-            answer(message, refused(applied, author, pod, viewer: viewer))
+            answer(message, marked(applied))
         }
     }
 
     /// Text, a pause in which the program shows it, Enter; then whether anything came of it.
-    private func submit(_ bytes: [UInt8], _ operation: GateDecision.Operation, _ write: Write, _ pod: LivePod) async -> Applied {
+    /// - Parameters:
+    ///   - once: names of the text and of Enter, each of which is typed once.
+    ///   - isTyped: the text stands there already.
+    private func submit(
+        _ bytes: [UInt8], _ operation: GateDecision.Operation, _ write: Write, _ pod: LivePod, once: [String]? = nil, isTyped: Bool = false
+    ) async -> Applied {
         let hasDraft = operation.keepsDraft && pod.status?.onScreen.status == "idle" && pod.status?.onScreen.reason == "draft"
         var write = write
         if hasDraft {
@@ -61,8 +94,8 @@ extension RelayService {
             write.ifSeq = nil
             _ = await output(of: pod, after: cut.seq ?? pod.newestOutput, within: Self.echoLimit)
         }
-        if !bytes.isEmpty {
-            let typed = await self.write(bytes, operation, write, pod)
+        if !bytes.isEmpty && !isTyped {
+            let typed = await self.write(bytes, operation, write, pod, once: once?[0])
             guard typed.result == .applied else { return typed }
             _ = await output(of: pod, after: typed.seq ?? pod.newestOutput, within: Self.echoLimit)
             // The echo may come in pieces; Enter after the last of them.
@@ -72,14 +105,15 @@ extension RelayService {
         var enter = operation
         // The line that is there now is the one that was typed here.
         enter.keepsDraft = true
-        enter.ifStatus = bytes.isEmpty ? operation.ifStatus : nil
-        var applied = await self.write([0x0d], enter, write, pod)
+        enter.ifStatus = bytes.isEmpty || isTyped ? operation.ifStatus : nil
+        var applied = await self.write([0x0d], enter, write, pod, once: once?[1])
         guard applied.result == .applied else {
             if !bytes.isEmpty { applied.message = "the text was typed and not submitted: " + (applied.message ?? applied.result.rawValue) }
             return applied
         }
         let tookEffect = await output(of: pod, after: applied.seq ?? pod.newestOutput, within: Self.effectLimit)
         applied.tookEffect = tookEffect
+        if tookEffect { applied.message = nil }
         if !tookEffect { applied.message = "typed and submitted, but nothing on the screen changed since" }
         if hasDraft {
             let back = await self.write(Self.putLineBack, enter, write, pod)
@@ -90,7 +124,9 @@ extension RelayService {
 
     /// One write, decided on the newest screen, once that rests: the shim refuses it when anything came after that screen. Without a
     /// precondition of the author's own it is then decided anew.
-    private func write(_ bytes: [UInt8], _ operation: GateDecision.Operation, _ write: Write, _ pod: LivePod) async -> Applied {
+    private func write(
+        _ bytes: [UInt8], _ operation: GateDecision.Operation, _ write: Write, _ pod: LivePod, once: String? = nil
+    ) async -> Applied {
         let end = ContinuousClock.now + Self.restLimit
         while true {
             let moment = pod.look(operation, now: .now())
@@ -111,12 +147,17 @@ extension RelayService {
             var bound = write
             bound.ifSeq = min(write.ifSeq ?? moment.outSeq, moment.outSeq)
             do throws(ErrorBody) {
-                let applied = try await ask(pod.pod, bytes, Self.headers(bound))
+                let applied = try await ask(pod.pod, bytes, Self.headers(bound, once: once))
                 guard applied.result == .screenChanged, write.ifSeq == nil, ContinuousClock.now < end else { return applied }
                 // The relay hears of what the shim has seen already.
                 _ = await output(of: pod, after: moment.outSeq, within: .milliseconds(100))
             } catch {
-                return Applied(result: error.code == .gone ? .gone : .denied, message: error.message)
+                switch error.code {
+                case .gone: return Applied(result: .gone, message: error.message)
+                // The way to the terminal, or back, is cut: what comes of it nobody knows here.
+                case .timedOut, .unavailable: return Applied(result: .busy, message: "whether it was typed is not known: \(error.message)")
+                default: return Applied(result: .denied, message: error.message)
+                }
             }
         }
     }

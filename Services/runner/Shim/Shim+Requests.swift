@@ -11,6 +11,7 @@ internal import Terminal
 extension Shim {
     /// Most that one write may bring, and most that may wait for a program that does not read.
     static let largestWrite = 512 << 10
+    private static let mostRemembered = 4096
 
     /// Answers a request on `shim.<pod>.<verb>`.
     func answer(_ verb: String, _ message: BusMessage) {
@@ -32,6 +33,9 @@ extension Shim {
                 emitOutput(.now)
                 reply = BusReply(Reply.encode(Applied(result: .applied, seq: emit(.marker(text: request.text, author: request.author)))))
             case "keyframe": reply = try keyframe()
+            case "written":
+                let request = try JSON.decode(AskWritten.self, from: message.payload)
+                reply = BusReply(Reply.encode(Written(frames: request.names.map { onceWritten[$0] ?? 0 }, newestInput: newestInput)))
             default: throw ErrorBody(.badRequest, "a shim does not know \"\(verb)\"")
             }
         } catch {
@@ -58,6 +62,8 @@ extension Shim {
             throw ErrorBody(.tooLarge, "one write takes at most \(Self.largestWrite) bytes")
         }
         guard !hasExited else { return Applied(result: .gone, message: "the program has ended") }
+        let once = message.header(Headers.once)
+        if let once, let seq = onceWritten[once] { return Applied(result: .applied, seq: seq, message: "typed before") }
         // What the terminal holds is on the screen now, whether we had read it or not.
         catchUpWithOutput()
         if let ifSeq, newestChange > ifSeq {
@@ -69,9 +75,18 @@ extension Shim {
         guard message.payloadSize > 0 else { return Applied(result: .applied, seq: newestSeq) }
         let bytes = message.payload
         let seq = emit(.in, bytes, author: author, via: message.header(Headers.via))
+        newestInput = seq
+        if let once { remember(once, seq) }
         pty.write(bytes)
         signals.pacing.activity(.now)
         return Applied(result: .applied, seq: seq)
+    }
+
+    /// Names of inputs that are typed once, the newest so many: whoever asks again does so within minutes.
+    private func remember(_ once: String, _ seq: UInt64) {
+        onceWritten[once] = seq
+        onceOrder.append(once)
+        if onceOrder.count > Self.mostRemembered { onceWritten[onceOrder.removeFirst()] = nil }
     }
 
     private func catchUpWithOutput() {

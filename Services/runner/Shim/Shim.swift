@@ -35,6 +35,10 @@ public final class Shim {
     var keyPacing = KeyframePacing(.now)
     /// The newest output or resize that changed what is on the screen: what a write's `if_seq` is compared with.
     var newestChange: UInt64 = 0
+    /// The newest input, and those that may be typed but once, by their names. The shim ends with its program: nobody else can type.
+    var newestInput: UInt64 = 0
+    var onceWritten: [String: UInt64] = [:]
+    var onceOrder: [String] = []
     /// Frames that the disk refused; tried again.
     private var unwritten: [Frame] = []
     private var nextSeq: UInt64

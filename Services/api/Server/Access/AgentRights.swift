@@ -25,6 +25,10 @@ enum AgentRight: Sendable, Equatable {
         "listBindings": .anything, "requestBinding": .anything, "getBinding": .anything, "acceptBinding": .anything, "rejectBinding": .anything,
         "revokeBinding": .anything, "getBindingPolicy": .anything, "listWaits": .anything, "createWait": .anything, "getWait": .anything,
         "cancelWait": .anything,
+        // Channels: the service shows a pod only those that it is a member of.
+        "listChannels": .anything, "createChannel": .anything, "getChannel": .anything, "joinChannel": .anything, "leaveChannel": .anything,
+        "listChannelMessages": .anything, "postMessage": .anything, "readChannel": .anything, "listMessages": .anything, "getMessage": .anything,
+        "acknowledgeMessage": .anything,
     ]
 }
 

@@ -13,6 +13,7 @@ final class LiveFleet: Sendable {
         case status(PodID, PodStatus)
         case binding(BindingEvent)
         case wait(WaitEvent)
+        case channel(ChannelEvent)
     }
 
     private struct Fields {
@@ -133,6 +134,7 @@ final class LiveFleet: Sendable {
         switch tokens[1] {
         case "pod": return (try? JSON.decode(PodEvent.self, from: message.payload)).map { .pod($0.pod) }
         case "binding": return (try? JSON.decode(BindingEvent.self, from: message.payload)).map { .binding($0) }
+        case "channel": return (try? JSON.decode(ChannelEvent.self, from: message.payload)).map { .channel($0) }
         case "wait": return (try? JSON.decode(WaitEvent.self, from: message.payload)).map { .wait($0) }
         default: return nil
         }
@@ -153,6 +155,7 @@ final class LiveFleet: Sendable {
         case .status(let pod, let status): return fleet.learn(status, of: pod)
         case .binding(let event): fleet.learn(event)
         case .wait(let event): fleet.learn(event)
+        case .channel(let event): fleet.learn(event)
         }
         return true
     }

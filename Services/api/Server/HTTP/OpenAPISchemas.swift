@@ -150,19 +150,42 @@ enum OpenAPISchemas {
                 "targets": list(
                     object(
                         [
-                            "pod": string, "binding": string, "turn_began": boolean,
+                            "pod": string, "binding": string, "message": string, "person": string, "turn_began": boolean,
                             "seen": object([
                                 "matches": boolean, "status": string, "reason": string, "lifecycle": string, "binding": string, "text": string,
-                                "time": time, "seq": integer,
+                                "message": string, "time": time, "seq": integer,
                             ]),
-                        ], required: ["pod"])),
+                        ])),
             ], required: ["id", "waiter", "targets", "mode", "until", "created", "deadline"]),
         "WaitPage": object(["waits": list(reference("Wait"))], required: ["waits"]),
         "WaitRequest": object([
-            "pods": list(string), "bindings": list(string), "mode": ["type": "string", "enum": ["any", "all"]],
-            "until": ["type": "string", "enum": ["idle", "waiting", "executing", "ended", "binding"]], "turn": integer,
-            "detached": boolean, "timeout_ms": integer,
+            "pods": list(string), "bindings": list(string), "messages": list(string), "mode": ["type": "string", "enum": ["any", "all"]],
+            "until": ["type": "string", "enum": ["idle", "waiting", "executing", "ended", "binding", "text", "reply"]], "text": string,
+            "turn": integer, "detached": boolean, "timeout_ms": integer,
         ]),
+        "Channel": object(
+            [
+                "id": string, "name": string, "created": time, "created_by": string,
+                "members": list(object(["who": string, "name": string, "joined": time, "read": integer, "read_at": time])),
+            ], required: ["id", "name", "created", "created_by", "members"]),
+        "ChannelPage": object(["channels": list(reference("Channel"))], required: ["channels"]),
+        "NewChannel": object(["name": string, "members": list(string)], required: ["name"]),
+        "ChannelMember": object(["member": string]),
+        "ReadMark": object(["through": integer]),
+        "Message": object(
+            [
+                "id": string, "channel": string, "channel_name": string, "number": integer, "author": string, "author_name": string, "text": string,
+                "created": time, "mentions": list(string), "unknown": list(string), "asks": boolean, "reply_to": string, "hops": integer,
+                "deliveries": list(
+                    object([
+                        "member": string, "name": string, "state": ["type": "string", "enum": ["queued", "delivered", "read", "acknowledged", "dead"]],
+                        "since": time, "delivered": time, "read": time, "acknowledged": time, "seq": integer,
+                        "reason": ["type": "string", "enum": ["pod_ended", "expired", "left", "loop", "denied"]], "note": string,
+                    ])),
+                "answers": list(object(["by": string, "message": string, "time": time])), "closed": time, "readers": list(string),
+            ], required: ["id", "channel", "channel_name", "number", "author", "author_name", "text", "created", "mentions", "hops", "deliveries", "answers"]),
+        "MessagePage": object(["messages": list(reference("Message")), "more": boolean], required: ["messages", "more"]),
+        "NewMessage": object(["text": string, "asks": boolean, "reply_to": string], required: ["text"]),
         "Topology": object(
             [
                 "at": time, "seq": integer,
@@ -177,7 +200,7 @@ enum OpenAPISchemas {
                         "state": string, "granted": reference("Scopes"), "pending": reference("Scopes"), "why": string, "since": time,
                         "deadline": time,
                     ])),
-                "channels": list(string), "runners": list(reference("Runner")), "cycles": list(list(string)),
+                "channels": list(object(["id": string, "name": string, "members": list(string), "questions": integer])), "runners": list(reference("Runner")), "cycles": list(list(string)),
                 "roots": list(object(["pod": string, "person": string, "frees": integer, "blocks": integer])), "standstill": boolean,
             ], required: ["at", "seq", "nodes", "edges", "channels", "runners", "cycles", "roots", "standstill"]),
         "Attention": object(

@@ -21,7 +21,7 @@ struct WaitRoutes {
                 ], answers: [.json("WaitPage")], handler: list),
             Route(
                 method: .post, path: "/v1/waits", name: "createWait",
-                about: "Waits for pods or bindings. What is true already ends it at once; one that would close a cycle is refused (would_deadlock).",
+                about: "Waits for pods, bindings, texts on screens or answers to messages. What is true already ends it at once; one that would close a cycle is refused (would_deadlock).",
                 role: .viewer, headers: [Route.idempotencyKey], body: .json("WaitRequest"), answers: [.json("Wait")], status: .created,
                 handler: create),
             Route(
@@ -48,6 +48,7 @@ struct WaitRoutes {
     struct Asked: Decodable {
         var pods: [String]?
         var bindings: [String]?
+        var messages: [String]?
         var mode: Wait.Mode?
         var until: Wait.Until?
         var text: String?
@@ -58,14 +59,14 @@ struct WaitRoutes {
 
     @Sendable private func create(_ request: APIRequest) async throws -> Response {
         let asked = try await request.json(Asked.self)
-        guard (asked.pods ?? []).count + (asked.bindings ?? []).count <= 1000 else { throw ErrorBody(.badRequest, "a wait has at most 1000 targets") }
+        guard (asked.pods ?? []).count + (asked.bindings ?? []).count + (asked.messages ?? []).count <= 1000 else { throw ErrorBody(.badRequest, "a wait has at most 1000 targets") }
         var pods: [PodID] = []
         for ref in asked.pods ?? [] { pods.append(try await service.pod(ref).pod) }
         let wait = try await service.bindings.wait(
             CreateWait(
-                waiter: request.person.author, pods: pods, bindings: asked.bindings, mode: asked.mode ?? .all,
-                until: asked.until ?? (pods.isEmpty ? .binding : .idle), text: asked.text, turn: asked.turn, detached: asked.detached,
-                timeoutMs: asked.timeoutMs))
+                waiter: request.person.author, pods: pods, bindings: asked.bindings, messages: asked.messages, mode: asked.mode ?? .all,
+                until: asked.until ?? (asked.messages?.isEmpty == false ? .reply : asked.text != nil ? .text : pods.isEmpty ? .binding : .idle),
+                text: asked.text, turn: asked.turn, detached: asked.detached, timeoutMs: asked.timeoutMs))
         return try Answer.json(wait, status: .created)
     }
 
