@@ -58,7 +58,7 @@ func service(
         program(
             "switchback-" + folder, "Services/\(folder)",
             [.byName(name: name + "Server"), "ServiceKit", "Bus", "Contract", logging]
-                + (["detector": ["Agents"], "runner": ["Agents"], "relay": ["BindingsClient"]][folder] ?? []),
+                + (["detector": ["Agents"], "registry": ["BusRights"], "runner": ["Agents"], "relay": ["BindingsClient"]][folder] ?? []),
             exclude: ["Client", "Server"] + (["runner": ["Shim", "ShimProgram"], "bindings": ["Core"], "detector": ["Detection"]][folder] ?? [])),
     ]
 }
@@ -118,6 +118,8 @@ let package = Package(
         // What an agent is doing, from events and time alone.
         hotLibrary("Detection", "Services/detector/Detection", ["Agents", "Contract", "Pattern", "Terminal"]),
         library("Bus", "Shared/Bus", ["CNats", "Contract", logging]),
+        // Who may do what on the bus, and the credentials that say so.
+        library("BusRights", "Shared/BusRights", ["COpenSSL", "Contract"]),
         library("Database", "Shared/Database", ["CLibPQ", logging]),
         library("Outbox", "Shared/Outbox", ["Bus", "Contract", "Database", logging]),
         library("PostgresPrograms", "Shared/PostgresPrograms"),
@@ -166,6 +168,7 @@ let package = Package(
         tests("Agents", ["Agents", "Contract"]),
         tests("Detection", ["Detection", "Agents", "Contract", "Inspect", "Terminal"]),
         tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract"]),
+        tests("BusRights", ["Bus", "BusRights", "Contract", "TestSupport"]),
         tests("Database", ["Database", "TestSupport", "Digest", "Compression", "PostgresPrograms", logging]),
         tests("ServiceKit", ["ServiceKit", "TestSupport", coreMetrics, httpTypes, hummingbirdCore, logging]),
         tests("Runner", ["Agents", "RunnerServer", "RunnerClient", "ShimCore", "CPty", "Compression", "TestSupport", "Contract", "Bus", "Terminal", logging]),
@@ -195,7 +198,7 @@ let package = Package(
             name: "RealAgentTests", dependencies: ["APIClient", "TestSupport", "Contract"], path: "Tests/RealAgents", exclude: ["standin.py"],
             swiftSettings: style),
         tests(
-            "EndToEnd", ["APIClient", "ViewProtocol", "Compression", "TestSupport", "Contract", "Bus", "Terminal", "Asciicast", "Database"],
+            "EndToEnd", ["APIClient", "ViewProtocol", "Compression", "TestSupport", "Contract", "Bus", "BusRights", "Terminal", "Asciicast", "Database"],
             exclude: ["Support/mcp_handoff.py"]),
     ]
         + service(
@@ -222,7 +225,7 @@ let package = Package(
         + service(
             "Registry", folder: "registry",
             client: ["Bus", "Contract"],
-            server: ["Bus", "Contract", "Database", "Digest", "Outbox", "ServiceKit", logging, metrics])
+            server: ["Bus", "BusRights", "Contract", "Database", "Digest", "Outbox", "ServiceKit", logging, metrics])
         + service(
             "Relay", folder: "relay",
             client: ["Bus", "Contract"],

@@ -1,5 +1,6 @@
 internal import Agents
 internal import Bus
+internal import Contract
 internal import FoundationEssentials
 internal import RunnerServer
 internal import ServiceKit
@@ -20,7 +21,7 @@ enum Main {
             guard !name.isEmpty, !name.contains(where: { $0 == "." || $0 == "*" || $0 == ">" || $0.isWhitespace }) else {
                 throw ConfigurationError("SWITCHBACK_RUNNER_NAME is \"\(name)\"; it must be one subject token: no spaces, '.', '*' or '>'")
             }
-            let bus = try await context.connect()
+            let bus = try await context.connect(inbox: Subjects.inbox(runner: name))
             let server = try await RunnerServer.start(
                 bus: bus, configuration: runner, agentFolders: AgentCatalog.folders(program: CommandLine.arguments.first, environment: environment),
                 version: ServiceProgram.version,

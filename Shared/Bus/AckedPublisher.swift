@@ -75,7 +75,7 @@ public final class AckedPublisher: Sendable {
         onRefused: @escaping @Sendable (BusError) -> Void = { _ in }, onStored: @escaping @Sendable (Stored) -> Void = { _ in }
     ) throws(BusError) {
         self.connection = connection
-        self.inbox = BusConnection.newInbox()
+        self.inbox = connection.newInbox()
         self.windowBytes = windowBytes
         self.windowMessages = windowMessages
         self.ackTimeout = ackTimeout

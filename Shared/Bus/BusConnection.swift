@@ -14,6 +14,8 @@ public enum BusState: Sendable, Equatable {
     case closed
     /// A handler was too slow and messages of its subject were dropped; `dropped` counts them since the subscription began.
     case slowConsumer(subject: String, dropped: Int64)
+    /// The server refused to let us publish or subscribe; in its words.
+    case refused(String)
 }
 
 /// Counters since the connection began.
@@ -42,7 +44,7 @@ public final class BusConnection: @unchecked Sendable {
         self.looped = looped
         self.state = state
         self.options = options
-        self.inbox = RequestInbox(prefix: Self.newInbox())
+        self.inbox = RequestInbox(prefix: Self.newInbox(below: options.inbox))
     }
 
     deinit {
@@ -114,7 +116,10 @@ public final class BusConnection: @unchecked Sendable {
         natsOptions_SetDisconnectedCB(raw, { _, context in ConnectionState.look(context)?.disconnected() }, context)
         natsOptions_SetReconnectedCB(raw, { _, context in ConnectionState.look(context)?.reconnected() }, context)
         natsOptions_SetErrorHandler(
-            raw, { _, subscription, status, context in ConnectionState.look(context)?.failed(status, subscription: subscription) },
+            raw,
+            { connection, subscription, status, context in
+                ConnectionState.look(context)?.failed(status, subscription: subscription, of: connection)
+            },
             context)
         natsOptions_SetRetryOnFailedConnect(raw, true, { _, context in ConnectionState.look(context)?.reconnected() }, context)
         natsOptions_SetCustomReconnectDelay(
@@ -195,8 +200,10 @@ public final class BusConnection: @unchecked Sendable {
     public var maxPayload: Int { Int(natsConnection_GetMaxPayload(handle)) }
 
     /// A subject nobody else uses.
-    public static func newInbox() -> String {
-        var id = "_INBOX."
+    public func newInbox() -> String { Self.newInbox(below: options.inbox) }
+
+    private static func newInbox(below prefix: String) -> String {
+        var id = prefix + "."
         let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
         for _ in 0..<22 { id.unicodeScalars.append(Unicode.Scalar(alphabet[Int.random(in: 0..<alphabet.count)])) }
         return id

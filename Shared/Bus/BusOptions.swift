@@ -34,8 +34,10 @@ public struct BusOptions: Sendable {
     public var user: String?
     public var password: String?
     public var token: String?
-    /// A `.creds` file (JWT and seed).
+    /// A `.creds` file (JWT and seed), read at every connect.
     public var credentialsFile: String?
+    /// What the subjects begin with that answers come to. A credential may allow one's own only.
+    public var inbox = "_INBOX"
     public var tls: TLS?
     /// Write each message to the socket at once. Without it libnats' flusher adds up to 1 ms and packs better: for bulk.
     public var sendAsSoonAsPossible: Bool

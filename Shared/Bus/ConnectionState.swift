@@ -86,7 +86,12 @@ final class ConnectionState: Sendable {
         if isClosed { natsSubscription_Destroy(subscription) }
     }
 
-    func failed(_ status: natsStatus, subscription: OpaquePointer?) {
+    func failed(_ status: natsStatus, subscription: OpaquePointer?, of connection: OpaquePointer?) {
+        if status == NATS_NOT_PERMITTED {
+            var text: UnsafePointer<CChar>?
+            _ = natsConnection_GetLastError(connection, &text)
+            return tell(.refused(text.map { String(cString: $0) } ?? "not permitted"))
+        }
         guard status == NATS_SLOW_CONSUMER else { return }
         fields.withLock { $0.slowConsumers += 1 }
         var dropped: Int64 = 0

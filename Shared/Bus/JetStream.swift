@@ -61,6 +61,20 @@ public struct JetStream: Sendable {
         try await message(stream, JetStreamAPI.GetMessage(last_by_subj: subject))
     }
 
+    /// The newest message on `subject`, by the request that names the subject itself, so that a credential can allow it for some subjects only.
+    /// With several servers, one that is a moment behind may answer.
+    public func lastMessageDirectly(_ stream: String, subject: String) async throws(BusError) -> StoredMessage? {
+        let answer = try await connection.request("$JS.API.DIRECT.GET.\(stream).\(subject)", payload: [])
+        if let status = answer.status {
+            if status == 404 { return nil }
+            throw BusError(.jetStream, "the newest message on \(subject): status \(status)")
+        }
+        guard let sequence = answer.header("Nats-Sequence").flatMap({ UInt64($0) }), let subject = answer.header("Nats-Subject") else {
+            throw BusError(.badReply, "the newest message on \(subject): the answer says neither its sequence nor its subject")
+        }
+        return StoredMessage(sequence: sequence, subject: subject, headers: answer.headers, payload: answer.payload)
+    }
+
     /// The message at `sequence`; nil when the stream no longer has it.
     public func message(_ stream: String, sequence: UInt64) async throws(BusError) -> StoredMessage? {
         try await message(stream, JetStreamAPI.GetMessage(seq: sequence))

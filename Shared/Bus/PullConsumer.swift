@@ -164,7 +164,7 @@ public final class PullConsumer: Sendable {
         // A message of the old generation may be in the handler: only after it is the position final.
         let last = delivering.withLock { _ in fields.withLock { $0.lastStream } } ?? lastStream
         let name = try await jetStream.createConsumer(options.stream, configuration(after: last))
-        let inbox = BusConnection.newInbox()
+        let inbox = connection.newInbox()
         let subscription = try connection.subscribeToAnswers(inbox + ".*") { [weak self] message in self?.received(message, generation) }
         let isCurrent = fields.withLock { fields in
             guard fields.generation == generation, !fields.isStopped else { return false }

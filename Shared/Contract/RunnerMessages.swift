@@ -9,9 +9,11 @@ public struct StartPod: Sendable, Codable {
     public var sessionID: String?
     /// The pod's own, for its environment.
     public var credential: String?
+    /// The shim's own, for the bus: the text of a `.creds` file. Without one it uses its runner's.
+    public var busCredential: String?
 
     enum CodingKeys: String, CodingKey {
-        case pod, name, spec, resumedFrom, worktreePath, credential
+        case pod, name, spec, resumedFrom, worktreePath, credential, busCredential
         // "session_id" comes back from JSON as this.
         case sessionID = "sessionId"
     }

@@ -35,6 +35,13 @@ public enum Subjects {
     public static func shimStop(_ pod: PodID) -> String { "shim.\(pod).stop" }
     public static func shimAll(_ pod: PodID) -> String { "shim.\(pod).*" }
 
+    // MARK: Answers
+
+    /// Where a service's answers come to: below it, only that service may subscribe.
+    public static func inbox(service: String) -> String { "_INBOX.\(service)" }
+    public static func inbox(runner: String) -> String { "_INBOX.runner.\(runner)" }
+    public static func inbox(shim: PodID) -> String { "_INBOX.shim.\(shim)" }
+
     // MARK: Live views
 
     public static func viewDelta(_ pod: PodID) -> String { "view.\(pod).delta" }
@@ -84,6 +91,8 @@ public enum Subjects {
     /// What a runner reports of a pod that no control frame can say (start failed, shim found dead).
     public static let podsReport = "registry.pods.report"
     public static func runner(_ runner: String, _ verb: String) -> String { "runner.\(runner).\(verb)" }
+    /// From a runner to a shim of its own: ends the pod's process, politely, then by force.
+    public static func runnerStop(_ runner: String, _ pod: PodID) -> String { "runner.\(runner).pod.\(pod).stop" }
 
     // MARK: Bindings, waits, channels
 

@@ -22,7 +22,9 @@ public struct ServiceContext: Sendable {
 
     /// A bus connection, watched by `/readyz`. `bulk` ones buffer; others send at once. `inline` ones call handlers on one thread for all,
     /// without delay: for handlers that are quick.
-    public func connect(bulk: Bool = false, inline: Bool = false) async throws -> BusConnection {
+    ///
+    /// - Parameter inbox: what the subjects of answers begin with, where it is not the service's own.
+    public func connect(bulk: Bool = false, inline: Bool = false, inbox: String? = nil) async throws -> BusConnection {
         var options = BusOptions(
             servers: configuration.natsServers, name: "switchback-\(configuration.service) \(configuration.instance)\(bulk ? " bulk" : "")")
         options.sendAsSoonAsPossible = !bulk
@@ -31,7 +33,12 @@ public struct ServiceContext: Sendable {
             options.readBytes = 64 << 10
         }
         options.credentialsFile = configuration.natsCredentialsFile
+        options.inbox = inbox ?? Subjects.inbox(service: configuration.service)
         let connection = try await BusConnection.connect(options)
+        connection.onStateChange { [logger] state in
+            // A right that is missing: nothing else says so but a request that nobody answers.
+            if case .refused(let text) = state { logger.error("the bus refused", metadata: ["reason": "\(text)"]) }
+        }
         health.register(bulk ? "nats-bulk" : "nats") { connection.isConnected ? nil : "not connected to NATS" }
         return connection
     }

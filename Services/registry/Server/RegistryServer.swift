@@ -1,4 +1,5 @@
 public import Bus
+public import BusRights
 internal import Contract
 public import Database
 public import Logging
@@ -22,16 +23,18 @@ public final class RegistryServer: Sendable {
     }
 
     /// Brings the schema up to date, makes the streams that are missing, and answers.
-    /// - Parameter micro: counts the requests for the NATS services protocol.
+    /// - Parameters:
+    ///   - micro: counts the requests for the NATS services protocol.
+    ///   - signer: signs the bus credentials of pods.
     /// - Throws: when the database or the bus cannot be used.
     public static func start(
-        bus: BusConnection, pool: DatabasePool, logger: Logger, instance: String = "registry", micro: Microservice? = nil
+        bus: BusConnection, pool: DatabasePool, logger: Logger, instance: String = "registry", micro: Microservice? = nil, signer: ShimSigner? = nil
     ) async throws -> RegistryServer {
         let store = RegistryStore(pool: pool)
         try await store.migrate()
         try await JetStream(bus).ensureStreams()
         let sender = EventSender(pool: pool, schema: "registry", bus: bus, logger: logger)
-        let service = RegistryService(store: store, runners: BusRunnerCalls(bus: bus))
+        let service = RegistryService(store: store, runners: BusRunnerCalls(bus: bus), signer: signer)
         let followers = Followers(service: service, sender: sender, logger: logger)
         let endpoints = RegistryEndpoints(service: service, sender: sender)
         let audit = AuditFollower(store: store, logger: logger)

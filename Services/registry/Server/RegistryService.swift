@@ -1,3 +1,4 @@
+internal import BusRights
 internal import Contract
 internal import FoundationEssentials
 internal import RegistryClient
@@ -12,11 +13,14 @@ protocol RunnerCalls: Sendable {
 struct RegistryService: Sendable {
     let store: RegistryStore
     let runners: any RunnerCalls
+    /// Signs the credential of each pod's shim; nil where the bus knows no such credentials.
+    let signer: ShimSigner?
     let now: @Sendable () -> Timestamp
 
-    init(store: RegistryStore, runners: any RunnerCalls, now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }) {
+    init(store: RegistryStore, runners: any RunnerCalls, signer: ShimSigner? = nil, now: @escaping @Sendable () -> Timestamp = { Timestamp.now() }) {
         self.store = store
         self.runners = runners
+        self.signer = signer
         self.now = now
     }
 
@@ -48,6 +52,7 @@ struct RegistryService: Sendable {
 
         var request = request
         request.credential = try await makeCredential(for: id)
+        request.busCredential = signer?.credentials(pod: id, runner: runner, now: now())
         let started: Started
         do throws(ErrorBody) {
             started = try await runners.start(request, on: runner)

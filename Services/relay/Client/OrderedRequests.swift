@@ -18,13 +18,14 @@ final class OrderedRequests: Sendable {
     }
 
     private let bus: BusConnection
-    private let inbox = BusConnection.newInbox()
+    private let inbox: String
     private let patience: Duration
     private let fields = Mutex(Fields())
     private let opened = Mutex<BusSubscription?>(nil)
 
     init(bus: BusConnection, patience: Duration = .seconds(5)) {
         self.bus = bus
+        inbox = bus.newInbox()
         self.patience = patience
     }
 

@@ -17,6 +17,8 @@ struct PodDirectory: Sendable, Hashable {
     var stateFile: String { path + "/" + ShimFiles.state }
     var lockFile: String { path + "/" + ShimFiles.lock }
     var logFile: String { path + "/" + ShimFiles.log }
+    /// What the shim shows the bus.
+    var busCredentialFile: String { path + "/bus.creds" }
     var plannedFile: String { path + "/started.json" }
 
     func spec() throws(ErrorBody) -> ShimSpec { try read(ShimSpec.self, specFile) }
@@ -35,10 +37,14 @@ struct PodDirectory: Sendable, Hashable {
     }
 
     /// Makes the directory with its spec; readable by the owner only, since the spec holds the environment.
-    func create(_ spec: ShimSpec) throws(ErrorBody) {
+    func create(_ spec: ShimSpec, busCredential: String? = nil) throws(ErrorBody) {
         do {
             try FileManager.default.createDirectory(
                 atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            if let busCredential {
+                try Data(busCredential.utf8).write(to: URL(filePath: busCredentialFile), options: .atomic)
+                chmod(busCredentialFile, 0o600)
+            }
             try write(spec, specFile)
         } catch {
             throw ErrorBody(.unavailable, "cannot write the pod's directory \(path): \(error)")

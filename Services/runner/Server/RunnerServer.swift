@@ -27,7 +27,7 @@ public final class RunnerServer: Sendable {
         }
         let catalog = AgentCatalog.load(folders: agentFolders)
         for problem in catalog.problems { logger.error("left out an agent's manifest", metadata: ["problem": "\(problem)"]) }
-        let service = RunnerService(configuration: configuration, catalog: catalog, calls: BusShimCalls(bus: bus, logger: logger), logger: logger)
+        let service = RunnerService(configuration: configuration, catalog: catalog, calls: BusShimCalls(bus: bus, runner: configuration.name, logger: logger), logger: logger)
         await service.lookAround()
         let server = RunnerServer(bus: bus, service: service, name: configuration.name, version: version, logger: logger)
         try server.serve()
@@ -98,11 +98,12 @@ public final class RunnerServer: Sendable {
 /// Shims, over the bus.
 struct BusShimCalls: ShimCalls {
     let bus: BusConnection
+    let runner: String
     let logger: Logger
 
     func stop(_ request: StopPod) async -> Bool {
         do throws(ErrorBody) {
-            let _: Done = try await bus.ask(Subjects.shimStop(request.pod), request, timeout: .seconds(1))
+            let _: Done = try await bus.ask(Subjects.runnerStop(runner, request.pod), request, timeout: .seconds(1))
             return true
         } catch {
             logger.warning("the shim did not hear that it is to stop", metadata: ["pod": "\(request.pod)", "error": "\(error)"])

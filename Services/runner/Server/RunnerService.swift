@@ -103,9 +103,11 @@ actor RunnerService {
             environment: LaunchPlan.environment(
                 base: configuration.environment, spec: request.spec, pod: request.pod, name: request.name, credential: request.credential),
             cwd: cwd, columns: request.spec.columns, rows: request.spec.rows, resumedFrom: request.resumedFrom,
-            natsServers: configuration.natsServers, natsCredentialsFile: configuration.natsCredentialsFile,
+            // With a credential of its own, nothing of the runner's is written into the pod's directory.
+            natsServers: request.busCredential == nil ? configuration.natsServers : configuration.natsServers.map(Self.withoutUser),
+            natsCredentialsFile: request.busCredential == nil ? configuration.natsCredentialsFile : directory.busCredentialFile,
             spoolCapBytes: request.spec.spoolCapBytes ?? ShimSpec.defaultSpoolCapBytes, onFull: request.spec.onFull ?? .hold)
-        try directory.create(spec)
+        try directory.create(spec, busCredential: request.busCredential)
         do throws(ErrorBody) {
             let shim = try await launcher.start(directory)
             let started = Started(
@@ -123,6 +125,13 @@ actor RunnerService {
             directory.remove()
             throw error
         }
+    }
+
+    /// `nats://user:password@host:port` → `nats://host:port`.
+    private static func withoutUser(_ url: String) -> String {
+        guard let at = url.lastIndex(of: "@") else { return url }
+        let scheme = url.firstRange(of: "://").map { url[..<$0.upperBound] } ?? ""
+        return String(scheme + url[url.index(after: at)...])
     }
 
     private func workingDirectory(_ spec: PodSpec, worktree: String?) throws(ErrorBody) -> String {

@@ -4,14 +4,16 @@ internal import Contract
 /// Keeps a bus connection for the shim, for ever: libnats reconnects, and when it gives up (credentials refused) we begin anew.
 final class BusLink: Sendable {
     private let pod: PodID
+    private let runner: String
     private let servers: [String]
     private let credentialsFile: String?
     private let inbox: ShimInbox
     private let loop: BusLoop
 
     /// - Parameter loop: of the thread that takes from the inbox.
-    init(pod: PodID, servers: [String], credentialsFile: String?, inbox: ShimInbox, loop: BusLoop) {
+    init(pod: PodID, runner: String, servers: [String], credentialsFile: String?, inbox: ShimInbox, loop: BusLoop) {
         self.pod = pod
+        self.runner = runner
         self.servers = servers
         self.credentialsFile = credentialsFile
         self.inbox = inbox
@@ -27,6 +29,7 @@ final class BusLink: Sendable {
             servers: servers, name: "switchback-shim \(pod)", credentialsFile: credentialsFile, connectTimeout: nil,
             pingInterval: .seconds(20), pendingMessages: 8192, pendingBytes: 16 << 20, reconnectBufferBytes: 0, deliveryThreads: 1)
         options.sendAsSoonAsPossible = true
+        options.inbox = Subjects.inbox(shim: pod)
         options.delivery = .loop(loop)
         while true {
             do {
@@ -37,6 +40,7 @@ final class BusLink: Sendable {
                 await withCheckedContinuation { continuation in
                     let once = Once(continuation)
                     connection.onStateChange { [inbox] state in
+                        if case .refused(let text) = state { log("refused: \(text)") }
                         inbox.post(.busMoved)
                         if state == .closed { once.resume() }
                     }
@@ -54,11 +58,12 @@ final class BusLink: Sendable {
         try connection.subscribe(Subjects.shimAll(pod)) { [inbox] message in
             inbox.post(.request(verb: String(message.subject.dropFirst(skip)), message))
         }
+        try connection.subscribe(Subjects.runnerStop(runner, pod)) { [inbox] message in inbox.post(.request(verb: "stop", message)) }
     }
 
     /// Asks the stream, until it answers, for the newest frame it has of this pod.
     static func newestStored(_ pod: PodID, _ connection: BusConnection) async throws -> UInt64 {
-        let message = try await JetStream(connection).lastMessage(Streams.terminals, subject: Subjects.pty(pod))
+        let message = try await JetStream(connection).lastMessageDirectly(Streams.terminals, subject: Subjects.pty(pod))
         return seq(of: message, pod)
     }
 
@@ -70,7 +75,7 @@ final class BusLink: Sendable {
         Task { [inbox, pod] in
             while !connection.isClosed {
                 do {
-                    let message = try await JetStream(connection).lastMessage(Streams.terminals, subject: Subjects.pty(pod))
+                    let message = try await JetStream(connection).lastMessageDirectly(Streams.terminals, subject: Subjects.pty(pod))
                     let control = message.flatMap { try? JSON.decode(Control.self, from: $0.payload) }
                     var isExit = false
                     if case .exit? = control { isExit = true }

@@ -75,7 +75,7 @@ public final class Shim {
         inbox = ShimInbox(loop: busLoop)
         publisher = FramePublisher(pod: spec.pod, spool: spool, inbox: inbox)
         link = BusLink(
-            pod: spec.pod, servers: spec.natsServers, credentialsFile: spec.natsCredentialsFile, inbox: inbox, loop: busLoop)
+            pod: spec.pod, runner: spec.runner, servers: spec.natsServers, credentialsFile: spec.natsCredentialsFile, inbox: inbox, loop: busLoop)
         limit = SpoolLimit(cap: spec.spoolCapBytes)
         terminal = Terminal(columns: spec.columns, rows: spec.rows)
         hooks = HookSocket(directory: path, pod: spec.pod, inbox: inbox)

@@ -1,8 +1,10 @@
 import Bus
+import BusRights
 import Contract
 import Foundation
 import Synchronization
 import TestSupport
+import Testing
 
 /// The whole stack as processes of its own, without the local stack's supervisor, so that a test can kill and start each part.
 final class Stack: Sendable {
@@ -12,8 +14,12 @@ final class Stack: Sendable {
 
         /// For tests that say the statuses themselves.
         static let withoutDetector = allCases.filter { $0 != .detector }
+
+        /// Who it is on the bus.
+        var identity: BusIdentity { BusIdentity.Service(rawValue: rawValue).map { .service($0) } ?? .runner("local") }
     }
 
+    let authority: BusAuthority
     let nats: NATSServer
     let postgres: TestPostgres
     let directory: String
@@ -36,7 +42,9 @@ final class Stack: Sendable {
     }
 
     private init() async throws {
-        nats = try await NATSServer.start()
+        // The credentials and rights of production, so that a right that is missing shows here.
+        authority = BusAuthority()
+        nats = try await NATSServer.start(configuration: authority.serverConfiguration())
         postgres = try await TestPostgres.start()
         databaseURL = try await postgres.makeDatabase()
         directory = FileManager.default.temporaryDirectory.path + "/switchback-e2e-\(UUID().uuidString.prefix(8))"
@@ -49,11 +57,26 @@ final class Stack: Sendable {
         let port = try freePort()
         apiListen = "127.0.0.1:\(port)"
         apiURL = "http://127.0.0.1:\(port)"
-        bus = try await nats.connect(name: "end-to-end")
+        try Data(authority.shimSigner.text.utf8).write(to: URL(filePath: directory + "/shim-signer"))
+        for part in Part.allCases {
+            try Data(authority.credentials(part.identity).utf8).write(to: URL(filePath: "\(directory)/\(part.rawValue).creds"))
+        }
+        let mine = directory + "/admin.creds"
+        try Data(authority.credentials(.admin).utf8).write(to: URL(filePath: mine))
+        bus = try await nats.connect(name: "end-to-end") {
+            $0.credentialsFile = mine
+            $0.inbox = Subjects.inbox(service: "admin")
+        }
     }
 
     deinit {
         for process in running.withLock({ $0.values }) { process.end(SIGKILL) }
+        for part in Part.allCases {
+            let text = (try? String(contentsOfFile: log(part), encoding: .utf8)) ?? ""
+            if let line = text.split(separator: "\n").first(where: { $0.contains("the bus refused") }) {
+                Issue.record("\(part) has not all the rights that it needs: \(line)")
+            }
+        }
         Self.killShims(under: directory)
         try? FileManager.default.removeItem(atPath: directory)
     }
@@ -66,6 +89,8 @@ final class Stack: Sendable {
         let before = (try? String(contentsOfFile: log, encoding: .utf8))?.utf8.count ?? 0
         let environment = [
             "SWITCHBACK_NATS_URL": nats.url,
+            "SWITCHBACK_NATS_CREDS": "\(directory)/\(part.rawValue).creds",
+            "SWITCHBACK_SHIM_SIGNER": directory + "/shim-signer",
             "SWITCHBACK_DATABASE_URL": databaseURL,
             "SWITCHBACK_HTTP": "127.0.0.1:0",
             "SWITCHBACK_INSTANCE": "\(part.rawValue)-test",
