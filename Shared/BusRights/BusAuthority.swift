@@ -63,6 +63,8 @@ public struct BusAuthority: Sendable {
             # Made by `switchback`: whom this server trusts. What each may do stands in its own credentials, and for pods in the account's claims.
             operator: "\(operatorToken)"
             system_account: "\(system.publicKey)"
+            # A machine that is busy with everybody's reconnect after an outage needs longer than the 2 s of the default.
+            authorization { timeout: 15 }
             resolver: MEMORY
             resolver_preload: {
               \(account.publicKey): "\(accountToken)"

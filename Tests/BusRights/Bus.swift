@@ -79,9 +79,15 @@ final class TrustedBus: Sendable {
         }
         let file = "\(directory)/\(number).creds"
         try Data(credentials.utf8).write(to: URL(filePath: file))
-        let bus = try await server.connect {
-            $0.credentialsFile = file
-            $0.inbox = inbox
+        let bus: BusConnection
+        do {
+            bus = try await server.connect {
+                $0.credentialsFile = file
+                $0.inbox = inbox
+            }
+        } catch {
+            print("nats-server says: \((try? String(contentsOfFile: server.directory + "/log", encoding: .utf8))?.suffix(1500) ?? "")")
+            throw error
         }
         let refusals = Refusals()
         bus.onStateChange { if case .refused(let text) = $0 { refusals.note(text) } }
