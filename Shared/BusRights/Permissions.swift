@@ -86,9 +86,10 @@ extension Permissions {
         subscribe: [Subjects.allTerminals, "detector.*.*", Subjects.detectorAgents, Subjects.allEvents] + membership("detector"))
 
     private static let registry = Permissions(
-        publish: ["runner.*.start", "runner.*.resume", "runner.*.stop", "event.pod.*.*", "event.runner.*.*", Subjects.allCredentialEvents,
-            "event.audit.*.*", Subjects.inbox(runner: "*") + ".>"]
-            + durables(of: .registry) + membership("registry"),
+        publish: [
+            "runner.*.start", "runner.*.resume", "runner.*.stop", "event.pod.*.*", "event.runner.*.*", Subjects.allCredentialEvents, "event.audit.*.*",
+            Subjects.inbox(runner: "*") + ".>",
+        ] + durables(of: .registry) + membership("registry"),
         subscribe: ["registry.>"] + membership("registry"))
 
     private static let bindings = Permissions(
