@@ -134,7 +134,7 @@ let package = Package(
         // The command.
         library("Inspect", "CLI/Inspect", ["Agents", "Contract", "Detection", "Terminal"]),
         .target(name: "CLaunch", path: "CLI/CLaunch"),
-        library("LocalStack", "CLI/LocalStack", ["CLaunch", "PostgresPrograms"]),
+        library("LocalStack", "CLI/LocalStack", ["BusRights", "CLaunch", "PostgresPrograms"]),
         library("HookFiles", "CLI/HookFiles", ["Agents", "Contract"]),
         library("Console", "CLI/Console", ["Contract", "Terminal", "ViewProtocol"]),
         library("APIClient", "Services/api/Client", ["Contract", "ViewProtocol", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioWebSocket]),
@@ -193,7 +193,7 @@ let package = Package(
                 "Terminal", "ViewProtocol",
                 "Compression", logging,
             ]),
-        tests("CommandLine", ["Agents", "HookFiles", "Console", "LocalStack", "Inspect", "Contract", "Terminal", "TestSupport", "ViewProtocol"]),
+        tests("CommandLine", ["Agents", "Bus", "BusRights", "HookFiles", "Console", "LocalStack", "Inspect", "Contract", "Terminal", "TestSupport", "ViewProtocol"]),
         .testTarget(
             name: "RealAgentTests", dependencies: ["APIClient", "TestSupport", "Contract"], path: "Tests/RealAgents", exclude: ["standin.py"],
             swiftSettings: style),

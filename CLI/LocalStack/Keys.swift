@@ -1,30 +1,53 @@
+internal import BusRights
 internal import Glibc
 
-/// The secrets of a deployment by compose: made once, as files, one folder for those who need the same.
+/// The secrets of a deployment: made once, as files, one folder for each who needs them.
 ///
 /// | file | who reads it |
 /// |---|---|
-/// | `bus/users.conf` | nats-server: who may connect |
-/// | `bus/url` | every service: the address of the bus with its password |
+/// | `root/root.json` | `switchback keys` only: it signs everything on the bus |
+/// | `nats/access.conf` | nats-server: whom it trusts; holds no secret |
+/// | `<service>/bus.creds` | that service |
+/// | `registry/shim-signer` | the registry, which signs for pods |
+/// | `runners/<name>.creds` | the runner of that name |
+/// | `people/tap.creds`, `people/admin.creds`, `people/system.creds` | people at the bus |
 /// | `database/password`, `database/url` | postgres; recorder, registry, bindings |
 /// | `api/tokens` | the API and the command: lines `token role name` |
 public enum Keys {
-    /// Writes what is missing in `folder`; returns the files that were written. What exists stays as it is, so that it may be said again.
+    /// Writes what is missing in `folder`, and the credentials of the bus anew where another version wrote them; returns the files that were
+    /// written. Passwords and tokens stay as they are, so that it may be said again.
     ///
     /// - Parameters:
-    ///   - bus: where the NATS servers listen, `host:port` each.
+    ///   - runners: for whom credentials are made.
     ///   - database: where PostgreSQL listens, `host:port`.
-    public static func make(in folder: String, bus: [String], database: String) throws(StackError) -> [String] {
+    public static func make(in folder: String, runners: [String], database: String) throws(StackError) -> [String] {
         var written: [String] = []
-        for part in ["bus", "database", "api"] { try Files.makeDirectory("\(folder)/\(part)", mode: 0o755) }
+        let services = BusIdentity.Service.allCases.map(\.rawValue)
+        for runner in runners where runner.isEmpty || runner.contains(where: { ".*>/".contains($0) || $0.isWhitespace }) {
+            throw StackError(.badSettings, "\"\(runner)\" cannot be a runner's name.", fix: "Use letters, digits, '-' and '_'.")
+        }
+        for part in ["nats", "runners", "people", "database"] + services { try Files.makeDirectory("\(folder)/\(part)", mode: 0o755) }
+
+        let keys = try BusKeys.open(folder + "/root")
+        // Credentials say what their owner may do: another version may need more, or less.
+        let stamp = "\(folder)/root/version"
+        let isOld = Files.read(stamp) != rights
+        func put(_ text: () -> String, _ path: String) throws(StackError) {
+            if isOld || !Files.exists(path) { try write(text(), path, &written) }
+        }
+        for service in BusIdentity.Service.allCases {
+            try put({ keys.credentials(.service(service)) }, "\(folder)/\(service.rawValue)/bus.creds")
+        }
+        try put({ keys.signer }, "\(folder)/registry/\(BusKeys.signerFile)")
+        for runner in runners { try put({ keys.credentials(.runner(runner)) }, "\(folder)/runners/\(runner).creds") }
+        try put({ keys.credentials(.tap) }, folder + "/people/tap.creds")
+        try put({ keys.credentials(.admin) }, folder + "/people/admin.creds")
+        try put({ keys.systemCredentials }, folder + "/people/system.creds")
+        try put({ keys.serverConfiguration }, folder + "/nats/access.conf")
+        try put({ keys.accountName + "\n" }, folder + "/nats/account")
+        if isOld { try Files.write(rights, to: stamp) }
 
         // The files of one part belong together: a password that only one of them knows helps nobody.
-        if !Files.exists("\(folder)/bus/url") || !Files.exists("\(folder)/bus/users.conf") {
-            let password = StackSettings.secret(bytes: 24), tap = StackSettings.secret(bytes: 24)
-            try write(NatsServer.accounts(password: password, tapPassword: tap), "\(folder)/bus/users.conf", &written)
-            let urls = bus.map { "nats://switchback:\(password)@\($0)" }.joined(separator: ",")
-            try write(urls + "\n", "\(folder)/bus/url", &written)
-        }
         if !Files.exists("\(folder)/database/url") || !Files.exists("\(folder)/database/password") {
             let password = StackSettings.secret(bytes: 24)
             try write(password + "\n", "\(folder)/database/password", &written)
@@ -35,6 +58,9 @@ public enum Keys {
         }
         return written
     }
+
+    /// Everybody's rights in this version.
+    private static var rights: String { BusIdentity.rightsDigest + "\n" }
 
     /// Readable by every user of a container: which containers see a folder is what keeps it secret.
     private static func write(_ text: String, _ path: String, _ written: inout [String]) throws(StackError) {

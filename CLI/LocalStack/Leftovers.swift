@@ -74,6 +74,18 @@ enum Leftovers {
         }
     }
 
+    /// Whether a shim came to the bus by a password, as those of stacks before credentials do.
+    static func knowsPassword(_ shim: Shim) -> Bool {
+        struct Spec: Decodable {
+            var servers: [String]
+            enum CodingKeys: String, CodingKey { case servers = "nats_servers" }
+        }
+        guard let bytes = Files.readBytes(shim.directory + "/spec.json"), let spec = try? JSONDecoder().decode(Spec.self, from: Data(bytes)) else {
+            return false
+        }
+        return spec.servers.contains { $0.contains("@") }
+    }
+
     /// Sends a signal to the program of a shim's pod and all that belongs to it. A shim ends by itself when its program has
     /// ended and everything is recorded.
     static func signal(_ shim: Shim, _ number: Int32) {

@@ -1,10 +1,10 @@
 internal import Glibc
 
-/// The private NATS server: JetStream on, loopback only, two users.
+/// The private NATS server: JetStream on, loopback only, everybody with rights of their own.
 enum NatsServer {
     /// - Parameter knowsStallOption: `no_fast_producer_stall` stops one slow subscriber from holding up a publisher
     ///   (nats-server 2.10.26 and 2.11 know it; older ones refuse a configuration that names it).
-    static func configuration(settings: StackSettings, storeDirectory: String, pidFile: String, knowsStallOption: Bool) -> String {
+    static func configuration(settings: StackSettings, access: String, storeDirectory: String, pidFile: String, knowsStallOption: Bool) -> String {
         """
         # Written by `switchback up` at each start; changes here are lost.
         server_name: switchback-\(settings.id)
@@ -18,11 +18,12 @@ enum NatsServer {
           store_dir: \(quoted(storeDirectory))
           max_memory_store: 64MB
         }
-        \(accounts(password: settings.natsPassword, tapPassword: settings.tapPassword))
+        \(access)
         """
     }
 
-    /// Who may connect: the services and shims as `switchback`; `tap`, who may listen to everything and change nothing.
+    /// As stacks before credentials had it, for as long as pods of that time run: services and shims as `switchback`; `tap`, who may listen to
+    /// everything and change nothing.
     static func accounts(password: String, tapPassword: String) -> String {
         """
         accounts {
@@ -46,13 +47,22 @@ enum NatsServer {
     }
 
     /// Writes the configuration, with what this server knows, and lets the server itself check it.
-    static func prepare(program: String, settings: StackSettings, home: StackHome) throws(StackError) {
+    static func prepare(program: String, settings: StackSettings, home: StackHome, runner: String = "local") throws(StackError) {
         let store = home.natsDirectory + "/store"
         try Files.makeDirectory(store)
+        let access: String
+        if settings.usesPasswords {
+            access = accounts(password: settings.natsPassword, tapPassword: settings.tapPassword)
+        } else {
+            let keys = try BusKeys.open(home.busDirectory)
+            try keys.write(runner: runner, in: home.busDirectory)
+            try keys.takeOver(store: store)
+            access = keys.serverConfiguration
+        }
         var complaint = ""
         for knowsStallOption in [true, false] {
             let text = configuration(
-                settings: settings, storeDirectory: store, pidFile: home.natsDirectory + "/nats.pid", knowsStallOption: knowsStallOption)
+                settings: settings, access: access, storeDirectory: store, pidFile: home.natsDirectory + "/nats.pid", knowsStallOption: knowsStallOption)
             try Files.write(text, to: home.natsConfiguration)
             let check = try Spawn.run(program, ["-t", "-c", home.natsConfiguration], environment: [:], seconds: 20)
             if check.end == .exited(0) { return }

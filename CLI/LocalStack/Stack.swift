@@ -75,7 +75,7 @@ public struct Stack: Sendable {
         } else {
             try PostgreSQL.prepare(programs: postgres, settings: settings, user: user)
         }
-        try NatsServer.prepare(program: nats, settings: settings, home: home)
+        try NatsServer.prepare(program: nats, settings: settings, home: home, runner: StackPlan.runnerName(programs.environment))
         // What cannot be planned cannot be supervised: errors belong here, not in a log.
         _ = try StackPlan.servers(home: home, settings: settings, programs: programs, postgresUser: user)
 
@@ -149,7 +149,10 @@ public struct Stack: Sendable {
                 id: id, apiHost: "127.0.0.1", apiPort: 0, natsPort: 0, healthPorts: [:], natsPassword: StackSettings.secret(),
                 tapPassword: StackSettings.secret(), databasePassword: StackSettings.secret(), adminToken: "sb_" + StackSettings.secret(),
                 postgresRoot: place.root, socketDirectory: place.socket, scale: [:])
+            settings.passwords = false
         }
+        // A pod that runs cannot be given another credential.
+        if settings.usesPasswords { settings.passwords = Leftovers.shims(home: home).contains(where: Leftovers.knowsPassword) }
         for (service, count) in options.scale {
             guard StackSettings.services.contains(service), service != "runner", service != "api", (1...16).contains(count) else {
                 throw StackError(

@@ -53,6 +53,8 @@ public struct StackHome: Sendable, Equatable {
     public var logDirectory: String { path + "/logs" }
     public var natsDirectory: String { path + "/nats" }
     public var natsConfiguration: String { natsDirectory + "/nats.conf" }
+    /// Keys and credentials of the bus.
+    public var busDirectory: String { path + "/bus" }
     public var runnerDirectory: String { path + "/runner" }
 
     public func log(_ name: String) -> String { logDirectory + "/" + name + ".log" }

@@ -33,12 +33,14 @@ enum StackPlan {
             }
             var environment = inherited(programs.environment)
             environment["SWITCHBACK_NATS_URL"] = settings.natsURL
+            if !settings.usesPasswords { environment["SWITCHBACK_NATS_CREDS"] = "\(home.busDirectory)/\(service).creds" }
             environment["SWITCHBACK_HTTP"] = "127.0.0.1:\(port)"
             environment["SWITCHBACK_INSTANCE"] = name
             environment.merge(mark(settings, name)) { $1 }
             switch service {
             case "recorder", "registry", "bindings":
                 environment["SWITCHBACK_DATABASE_URL"] = settings.databaseURL
+                if service == "registry", !settings.usesPasswords { environment["SWITCHBACK_SHIM_SIGNER"] = home.busDirectory + "/" + BusKeys.signerFile }
             case "detector":
                 // Manifests of the person's own.
                 environment["SWITCHBACK_AGENTS"] = environment["SWITCHBACK_AGENTS"] ?? home.path + "/agents"
@@ -47,7 +49,7 @@ enum StackPlan {
                 environment["SWITCHBACK_TOKENS"] = home.tokensFile
             case "runner":
                 environment["SWITCHBACK_RUNNER_DIR"] = home.runnerDirectory
-                environment["SWITCHBACK_RUNNER_NAME"] = environment["SWITCHBACK_RUNNER_NAME"] ?? "local"
+                environment["SWITCHBACK_RUNNER_NAME"] = runnerName(environment)
                 environment["SWITCHBACK_SHIM"] = shim
                 environment["SWITCHBACK_AGENTS"] = environment["SWITCHBACK_AGENTS"] ?? home.path + "/agents"
                 // For the command inside pods.
@@ -70,6 +72,9 @@ enum StackPlan {
         }
         return list
     }
+
+    /// What the stack's runner is called.
+    static func runnerName(_ environment: [String: String]) -> String { environment["SWITCHBACK_RUNNER_NAME"] ?? "local" }
 
     /// The person's environment, without what would point services or agents at another stack.
     static func inherited(_ environment: [String: String]) -> [String: String] {

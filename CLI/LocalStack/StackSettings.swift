@@ -18,6 +18,8 @@ public struct StackSettings: Codable, Sendable, Equatable {
     /// Holds PostgreSQL's `data` and, when the path is short enough, its socket.
     public var postgresRoot: String
     public var socketDirectory: String
+    /// Whether the bus takes passwords, as stacks before credentials had them: pods of that time know nothing else. Missing: such a stack.
+    public var passwords: Bool?
     /// How many instances of a service to run; absent is 1.
     public var scale: [String: Int]
 
@@ -30,8 +32,9 @@ public struct StackSettings: Codable, Sendable, Equatable {
         return "http://\(host.contains(":") ? "[\(host)]" : host):\(apiPort)"
     }
 
-    public var natsURL: String { "nats://switchback:\(natsPassword)@127.0.0.1:\(natsPort)" }
-    public var tapURL: String { "nats://tap:\(tapPassword)@127.0.0.1:\(natsPort)" }
+    public var usesPasswords: Bool { passwords ?? true }
+    public var natsURL: String { usesPasswords ? "nats://switchback:\(natsPassword)@127.0.0.1:\(natsPort)" : "nats://127.0.0.1:\(natsPort)" }
+    public var tapURL: String { usesPasswords ? "nats://tap:\(tapPassword)@127.0.0.1:\(natsPort)" : natsURL }
     public var databaseURL: String {
         "postgresql:///switchback?host=\(percentEncoded(socketDirectory))&user=switchback&password=\(databasePassword)"
     }

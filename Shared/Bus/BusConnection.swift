@@ -85,6 +85,9 @@ public final class BusConnection: @unchecked Sendable {
         throw BusError(.noServer, "no NATS server answered at \(shownServers) within \(timeout); is it running?")
     }
 
+    /// Why the server itself ended this connection for good; nil when it did not.
+    public var refusal: BusError? { refusal(options.servers.map(Self.withoutPassword).joined(separator: ", ")) }
+
     /// Why the server itself ended the connection (libnats gives up when its credentials are refused twice).
     private func refusal(_ shownServers: String) -> BusError? {
         guard isClosed else { return nil }

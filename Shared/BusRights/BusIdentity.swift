@@ -1,3 +1,5 @@
+internal import Contract
+
 /// Who connects to the bus.
 public enum BusIdentity: Sendable, Hashable, CustomStringConvertible {
     case service(Service)
@@ -20,6 +22,12 @@ public enum BusIdentity: Sendable, Hashable, CustomStringConvertible {
         case .tap: "tap"
         case .admin: "admin"
         }
+    }
+
+    /// Changes whenever the rights of anybody do.
+    public static var rightsDigest: String {
+        let all = Service.allCases.map { Permissions.of($0) } + [.ofRunner("-"), .shims, .tap]
+        return String(fnv1a(all.map { "\($0)" }.joined().utf8), radix: 16)
     }
 
     /// What it may do.

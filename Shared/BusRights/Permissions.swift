@@ -21,7 +21,8 @@ extension Permissions {
         let name = service.rawValue
         let common = Permissions(
             // Whoever starts first makes the streams.
-            publish: ["$JS.API.STREAM.CREATE.\(Streams.terminals)", "$JS.API.STREAM.CREATE.\(Streams.events)", "event.alarm.\(name).*"]
+            publish: ["$JS.API.STREAM.CREATE.\(Streams.terminals)", "$JS.API.STREAM.CREATE.\(Streams.events)",
+                "$JS.API.STREAM.CREATE.\(Streams.audit)", "event.alarm.\(name).*"]
                 + (BusIdentity.Service.allCases.map { Subjects.inbox(service: $0.rawValue) } + [tapInbox, adminInbox]).map { $0 + ".>" },
             subscribe: [Subjects.inbox(service: name) + ".>"] + ["", ".\(name)", ".\(name).*"].map { "$SRV.*" + $0 })
         return Permissions(
@@ -35,7 +36,7 @@ extension Permissions {
     /// Durable consumers, by stream: each belongs to one service, which alone may take from it.
     private static let durables: [(service: BusIdentity.Service, stream: String, name: String)] = [
         (.registry, Streams.terminals, "registry-control"), (.registry, Streams.events, "registry-recorded"),
-        (.registry, Streams.events, "registry-status"), (.bindings, Streams.events, "bindings-pods"),
+        (.registry, Streams.events, "registry-status"), (.registry, Streams.audit, "registry-audit"), (.bindings, Streams.events, "bindings-pods"),
     ]
 
     private static func membership(_ service: String) -> [String] { ["svc.\(service).*.alive", Subjects.aliveQuery(service: service)] }
@@ -87,7 +88,7 @@ extension Permissions {
 
     private static let registry = Permissions(
         publish: [
-            "runner.*.start", "runner.*.resume", "runner.*.stop", "event.pod.*.*", "event.runner.*.*", Subjects.allCredentialEvents, "event.audit.*.*",
+            "runner.*.start", "runner.*.resume", "runner.*.stop", "event.pod.*.*", "event.runner.*.*", Subjects.allCredentialEvents,
             Subjects.inbox(runner: "*") + ".>",
         ] + durables(of: .registry) + membership("registry"),
         subscribe: ["registry.>"] + membership("registry"))
@@ -102,7 +103,7 @@ extension Permissions {
     private static let api = Permissions(
         publish: [
             "relay.*.*", "recorder.>", "detector.*.explain", Subjects.detectorAgents, "bindings.*", "waits.*", "attention.*", "channels.*", "registry.>",
-            "shim.*.signal", "shim.*.marker", "view.*.keyframe", "pty.*.*.*", "$JS.API.STREAM.INFO.\(Streams.events)",
+            "shim.*.signal", "shim.*.marker", "view.*.keyframe", "pty.*.*.*", Subjects.auditEntry, "$JS.API.STREAM.INFO.\(Streams.events)",
         ] + newest(Streams.events) + follow(Streams.events).publish,
         publishRefused: [Subjects.runnersHeartbeat, Subjects.podsReport] + follow(Streams.events).refused,
         subscribe: [Subjects.allTerminals, "view.*.delta", Subjects.allStatus, Subjects.allEvents])
@@ -136,7 +137,7 @@ extension Permissions {
             tapInbox + ".>", "$SRV.>", "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.NAMES.*",
             "$JS.API.CONSUMER.LIST.*", "$JS.API.CONSUMER.INFO.*.*",
         ], subscribe: [">"],
-        subscribeRefused: ["runner.*.start", "runner.*.resume", "registry.credentials.>", "registry.tokens.>", adminInbox + ".>"]
+        subscribeRefused: ["runner.*.start", "runner.*.resume", "registry.credentials.>", "registry.audit.>", Subjects.auditEntry, adminInbox + ".>"]
             + BusIdentity.Service.allCases.map { Subjects.inbox(service: $0.rawValue) + ".>" }
             + [Subjects.inbox(runner: "*") + ".>", Subjects.inbox(service: "shim") + ".>"])
 }

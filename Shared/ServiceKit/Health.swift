@@ -10,8 +10,17 @@ public final class Health: Sendable {
     public init() {}
 
     /// Adds a check; it should answer within a second.
+    ///
+    /// One of the same name takes the place of the one before.
     public func register(_ name: String, _ check: @escaping Check) {
-        checks.withLock { $0.append((name, check)) }
+        checks.withLock { checks in
+            if let index = checks.firstIndex(where: { $0.name == name }) { checks[index] = (name, check) } else { checks.append((name, check)) }
+        }
+    }
+
+    /// Forgets all checks but the one named.
+    func forget(allBut name: String) {
+        checks.withLock { $0.removeAll { $0.name != name } }
     }
 
     /// What each check says, in the order of registration.

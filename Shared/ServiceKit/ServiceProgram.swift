@@ -2,6 +2,7 @@ public import Bus
 internal import Contract
 internal import CoreMetrics
 internal import FoundationEssentials
+internal import Synchronization
 public import Logging
 public import ServiceLifecycle
 internal import UnixSignals
@@ -35,9 +36,14 @@ public struct ServiceContext: Sendable {
         options.credentialsFile = configuration.natsCredentialsFile
         options.inbox = inbox ?? Subjects.inbox(service: configuration.service)
         let connection = try await BusConnection.connect(options)
-        connection.onStateChange { [logger] state in
+        connection.onStateChange { [logger, weak connection] state in
             // A right that is missing: nothing else says so but a request that nobody answers.
             if case .refused(let text) = state { logger.error("the bus refused", metadata: ["reason": "\(text)"]) }
+            // libnats gives a server up that refuses twice. Whoever supervises us starts us again, and that tries until it is mended.
+            if state == .closed, let refusal = connection?.refusal {
+                logger.critical("the bus let us go; ending, to start anew", metadata: ["reason": "\(refusal)"])
+                kill(getpid(), SIGTERM)
+            }
         }
         health.register(bulk ? "nats-bulk" : "nats") { connection.isConnected ? nil : "not connected to NATS" }
         return connection
@@ -80,6 +86,9 @@ public enum ServiceProgram {
     /// With the argument `--ready` it only asks the service that runs here already whether it is ready, for health checks of containers:
     /// ends with 0 or 1.
     ///
+    /// A start that fails for want of something outside (bus, database, certificate) is tried again until it succeeds; meanwhile `/readyz` says why.
+    /// A setting that cannot be used ends the process.
+    ///
     /// The services that `start` returns are stopped in reverse order; the health server answers until the last has stopped.
     public static func run(_ service: String, start: @escaping @Sendable (ServiceContext) async throws -> [any Service]) async {
         signal(SIGPIPE, SIG_IGN)
@@ -94,7 +103,7 @@ public enum ServiceProgram {
     }
 
     private static func serve(
-        _ configuration: ServiceConfiguration, start: @Sendable (ServiceContext) async throws -> [any Service]
+        _ configuration: ServiceConfiguration, start: @escaping @Sendable (ServiceContext) async throws -> [any Service]
     ) async throws {
         LoggingSystem.bootstrap { _ in
             JSONLogHandler(service: configuration.service, instance: configuration.instance, level: configuration.logLevel)
@@ -107,16 +116,67 @@ public enum ServiceProgram {
         Gauge(label: "process.start_time_seconds").record(Double(started.microseconds) / 1e6)
 
         let context = ServiceContext(configuration: configuration, logger: logger, health: health, metrics: metrics)
-        let services = try await start(context)
-        let server = HealthServer.application(configuration, health: health, metrics: metrics, logger: logger) { port in
-            logger.info(
-                "ready", metadata: ["http": "\(configuration.http.host):\(port)", "version": "\(version)", "pid": "\(getpid())"])
-        }
+        let (ports, listening) = AsyncStream.makeStream(of: Int.self)
+        let server = HealthServer.application(configuration, health: health, metrics: metrics, logger: logger) { listening.yield($0) }
+        let starter = Starter()
         var group = ServiceGroupConfiguration(
-            services: ([server] + services).map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
+            services: [.init(service: server), .init(service: starter)], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
         group.maximumGracefulShutdownDuration = .seconds(2)
-        try await ServiceGroup(configuration: group).run()
+        let services = ServiceGroup(configuration: group)
+        starter.work.withLock { work in
+            work = {
+                for service in try await begin(context, start) { await services.addServiceUnlessShutdown(service) }
+                let port = await ports.first { _ in true } ?? 0
+                logger.info("ready", metadata: ["http": "\(configuration.http.host):\(port)", "version": "\(version)", "pid": "\(getpid())"])
+            }
+        }
+        try await services.run()
         logger.info("stopped")
+    }
+
+    /// Runs `start` until it succeeds.
+    static func begin(
+        _ context: ServiceContext, pause: Duration = .seconds(1), _ start: @Sendable (ServiceContext) async throws -> [any Service]
+    ) async throws -> [any Service] {
+        let problem = Mutex<String?>("starting")
+        context.health.register("start") { problem.withLock { $0 } }
+        var pause = pause
+        while true {
+            do {
+                let services = try await start(context)
+                problem.withLock { $0 = nil }
+                return services
+            } catch let error as ConfigurationError {
+                throw error
+            } catch {
+                try Task.checkCancellation()
+                let reason = "\(error)".split(whereSeparator: \.isNewline).joined(separator: " ")
+                let isNews = problem.withLock { problem in
+                    defer { problem = reason }
+                    return problem != reason
+                }
+                if isNews { context.logger.error("cannot start yet", metadata: ["error": "\(reason)"]) }
+                // What the failed start had registered may never become well.
+                context.health.forget(allBut: "start")
+                try await Task.sleep(for: pause)
+                pause = min(pause * 2, .seconds(5))
+            }
+        }
+    }
+
+    /// Starts the others, once, and then only waits for the end.
+    private final class Starter: Service {
+        let work = Mutex<@Sendable () async throws -> Void>({})
+
+        func run() async throws {
+            let begin = work.withLock { $0 }
+            do {
+                try await cancelWhenGracefulShutdown { try await begin() }
+            } catch is CancellationError {
+                return
+            }
+            try? await gracefulShutdown()
+        }
     }
 
     private static func quiet(_ logger: Logger) -> Logger {

@@ -124,25 +124,37 @@ struct StackHomeTests {
 
 @Suite("Secrets of a deployment")
 struct KeysTests {
-    @Test("They are made once; what exists stays; a half that lost its other half is made anew with it")
+    @Test("Each who needs a secret gets a folder; said again, nothing changes; what is gone is made again")
     func keys() throws {
         let directory = TemporaryDirectory()
-        let first = try Keys.make(in: directory.path, bus: ["a:1", "b:2"], database: "db:5432")
-        #expect(first.count == 5)
-        func read(_ name: String) throws -> String { try String(contentsOfFile: directory.path + "/" + name, encoding: .utf8) }
-        let url = try read("bus/url"), users = try read("bus/users.conf"), tokens = try read("api/tokens")
-        let password = try #require(url.split(separator: "@").first?.split(separator: ":").last)
-        #expect(users.contains("user: switchback, password: \"\(password)\""))
-        #expect(url == "nats://switchback:\(password)@a:1,nats://switchback:\(password)@b:2\n")
-        #expect(try read("database/url") == "postgres://switchback:\(read("database/password").dropLast())@db:5432/switchback\n")
-        #expect(try Keys.make(in: directory.path, bus: ["a:1"], database: "db:5432") == [])
-        #expect(try read("bus/url") == url && read("api/tokens") == tokens)
+        func read(_ file: String) -> String { Files.read("\(directory.path)/\(file)") ?? "" }
+        let first = try Keys.make(in: directory.path, runners: ["compose"], database: "db:5432")
+        for service in ["api", "bindings", "detector", "recorder", "registry", "relay"] {
+            #expect(first.contains("\(directory.path)/\(service)/bus.creds"))
+            #expect(read("\(service)/bus.creds").hasPrefix("-----BEGIN NATS USER JWT-----\ney"))
+        }
+        #expect(Set(["relay/bus.creds", "recorder/bus.creds", "runners/compose.creds"].map(read)).count == 3)
+        #expect(read("nats/access.conf").contains("resolver_preload"))
+        #expect(!read("nats/access.conf").contains("SA"), "a server needs no seed")
+        let password = read("database/password").dropLast()
+        #expect(read("database/url") == "postgres://switchback:\(password)@db:5432/switchback\n")
+        let tokens = read("api/tokens")
         #expect(Keys.token(role: "admin", inFile: directory.path + "/api/tokens").map { tokens.hasPrefix($0 + " admin") } == true)
         #expect(Keys.token(role: "viewer", inFile: directory.path + "/api/tokens") == nil)
 
-        try FileManager.default.removeItem(atPath: directory.path + "/bus/url")
-        #expect(try Keys.make(in: directory.path, bus: ["a:1"], database: "db:5432").count == 2)
-        #expect(try read("bus/users.conf") != users)
+        #expect(try Keys.make(in: directory.path, runners: ["compose"], database: "db:5432") == [])
+        #expect(try Keys.make(in: directory.path, runners: ["other"], database: "db:5432") == [directory.path + "/runners/other.creds"])
+        #expect(throws: StackError.self) { try Keys.make(in: directory.path, runners: ["../x"], database: "db:5432") }
+        // Both belong together.
+        Files.remove(directory.path + "/database/password")
+        #expect(try Keys.make(in: directory.path, runners: [], database: "db:5432").count == 2)
+        #expect(read("database/url").contains(read("database/password").dropLast()))
+        // Another version's rights.
+        try Files.write("other", to: directory.path + "/root/version")
+        let relay = read("relay/bus.creds")
+        #expect(try Keys.make(in: directory.path, runners: ["compose"], database: "db:5432").contains(directory.path + "/relay/bus.creds"))
+        #expect(read("relay/bus.creds") != relay)
+        #expect(read("api/tokens") == tokens)
     }
 }
 

@@ -11,7 +11,7 @@ struct Tap: AsyncParsableCommand {
         abstract: "Show messages on the bus, readable: every keystroke, screen byte, event and heartbeat.",
         discussion: """
             SUBJECT may have wildcards: 'pty.*.<pod>.out' is a pod's live output (with --raw it is the terminal itself), 'event.>' what
-            happens, '>' everything. SWITCHBACK_NATS_URL names another bus.
+            happens, '>' everything. SWITCHBACK_NATS_URL and SWITCHBACK_NATS_CREDS name another bus.
             """)
 
     @OptionGroup var output: JSONOption
@@ -28,16 +28,21 @@ struct Tap: AsyncParsableCommand {
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
         let url: String
+        var credentials: String?
         if let named = environment["SWITCHBACK_NATS_URL"], !named.isEmpty {
             url = named
+            credentials = environment["SWITCHBACK_NATS_CREDS"]
         } else if let settings = try Stack(environment: environment).settings() {
             url = settings.tapURL
+            if !settings.usesPasswords { credentials = try Stack(environment: environment).home.busDirectory + "/tap.creds" }
         } else {
             throw Failure(.error, "not_running", "There is no local stack.", fix: "Start one with `switchback up`, or set SWITCHBACK_NATS_URL.")
         }
         let bus: BusConnection
         do throws(BusError) {
-            bus = try await BusConnection.connect(BusOptions(servers: [url], name: "switchback tap", connectTimeout: .seconds(3)))
+            var options = BusOptions(servers: [url], name: "switchback tap", credentialsFile: credentials, connectTimeout: .seconds(3))
+            options.inbox = Subjects.inbox(service: "tap")
+            bus = try await BusConnection.connect(options)
         } catch {
             throw Failure(.error, "unavailable", error.message, fix: "`switchback status` shows what runs.")
         }
