@@ -36,7 +36,9 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home --home-dir /home/switchback --shell /bin/bash switchback \
     # Volumes take their owner from here at their first use.
-    && install -d -o switchback -g switchback /secrets /secrets/bus /secrets/database /secrets/api /var/lib/switchback
+    && install -d -o switchback -g switchback /secrets /secrets/own /var/lib/switchback \
+       /secrets/root /secrets/nats /secrets/database /secrets/registry /secrets/recorder /secrets/relay /secrets/bindings /secrets/detector \
+       /secrets/api /secrets/runners /secrets/people
 USER switchback
 WORKDIR /home/switchback
 ENV SWITCHBACK_HTTP=127.0.0.1:8080

@@ -21,8 +21,10 @@ extension Permissions {
         let name = service.rawValue
         let common = Permissions(
             // Whoever starts first makes the streams.
-            publish: ["$JS.API.STREAM.CREATE.\(Streams.terminals)", "$JS.API.STREAM.CREATE.\(Streams.events)",
-                "$JS.API.STREAM.CREATE.\(Streams.audit)", "event.alarm.\(name).*"]
+            publish: [
+                "$JS.API.STREAM.CREATE.\(Streams.terminals)", "$JS.API.STREAM.CREATE.\(Streams.events)",
+                "$JS.API.STREAM.CREATE.\(Streams.audit)", "event.alarm.\(name).*",
+            ]
                 + (BusIdentity.Service.allCases.map { Subjects.inbox(service: $0.rawValue) } + [tapInbox, adminInbox]).map { $0 + ".>" },
             subscribe: [Subjects.inbox(service: name) + ".>"] + ["", ".\(name)", ".\(name).*"].map { "$SRV.*" + $0 })
         return Permissions(
@@ -81,8 +83,8 @@ extension Permissions {
         publish: [
             Subjects.allStatus, Subjects.allStatusChanges, Subjects.allDetectorMemory, "shim.*.keyframe", "recorder.*.seek", "recorder.*.play",
             "recorder.*.timeline", "$JS.API.STREAM.CREATE.\(Streams.detector)", "$JS.API.STREAM.PURGE.\(Streams.detector)",
-            "$JS.API.STREAM.INFO.\(Streams.terminals)",
-        ] + podQuestions + newest(Streams.terminals, Streams.events, Streams.detector) + follow(Streams.terminals).publish + membership("detector"),
+            "$JS.API.STREAM.INFO.\(Streams.terminals)", Subjects.waitsList,
+        ] + podQuestions + grants.publish + newest(Streams.terminals, Streams.events, Streams.detector) + follow(Streams.terminals).publish + membership("detector"),
         publishRefused: follow(Streams.terminals).refused,
         subscribe: [Subjects.allTerminals, "detector.*.*", Subjects.detectorAgents, Subjects.allEvents] + membership("detector"))
 
