@@ -117,7 +117,9 @@ let package = Package(
         library("Agents", "Shared/Agents", ["Contract", "Pattern", toml]),
         // What an agent is doing, from events and time alone.
         hotLibrary("Detection", "Services/detector/Detection", ["Agents", "Contract", "Pattern", "Terminal"]),
-        library("Bus", "Shared/Bus", ["CNats", "Contract", logging]),
+        // Certificates that are read anew at each handshake.
+        .target(name: "CBusTLS", dependencies: ["COpenSSL"], path: "Shared/CBusTLS"),
+        library("Bus", "Shared/Bus", ["CBusTLS", "CNats", "Contract", logging]),
         // Who may do what on the bus, and the credentials that say so.
         library("BusRights", "Shared/BusRights", ["COpenSSL", "Contract"]),
         library("Database", "Shared/Database", ["CLibPQ", logging]),
@@ -170,7 +172,7 @@ let package = Package(
         tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract"]),
         tests("BusRights", ["Bus", "BusRights", "Contract", "TestSupport"]),
         tests("Database", ["Database", "TestSupport", "Digest", "Compression", "PostgresPrograms", logging]),
-        tests("ServiceKit", ["ServiceKit", "TestSupport", coreMetrics, httpTypes, hummingbirdCore, logging]),
+        tests("ServiceKit", ["Bus", "BusRights", "ServiceKit", "TestSupport", coreMetrics, httpTypes, hummingbirdCore, logging]),
         tests("Runner", ["Agents", "RunnerServer", "RunnerClient", "ShimCore", "CPty", "Compression", "TestSupport", "Contract", "Bus", "Terminal", logging]),
         tests(
             "Recorder",

@@ -12,6 +12,7 @@ internal import Glibc
 /// | `runners/<name>.creds` | the runner of that name |
 /// | `people/tap.creds`, `people/admin.creds`, `people/system.creds` | people at the bus |
 /// | `database/password`, `database/url` | postgres; recorder, registry, bindings |
+/// | `tls/…` | see `Certificates` |
 /// | `api/tokens` | the API and the command: lines `token role name` |
 public enum Keys {
     /// Writes what is missing in `folder`, and the credentials of the bus anew where another version wrote them; returns the files that were
@@ -19,8 +20,9 @@ public enum Keys {
     ///
     /// - Parameters:
     ///   - runners: for whom credentials are made.
+    ///   - hosts: for whom certificates are made, with an authority; none: no TLS.
     ///   - database: where PostgreSQL listens, `host:port`.
-    public static func make(in folder: String, runners: [String], database: String) throws(StackError) -> [String] {
+    public static func make(in folder: String, runners: [String], hosts: [String] = [], database: String) throws(StackError) -> [String] {
         var written: [String] = []
         let services = BusIdentity.Service.allCases.map(\.rawValue)
         for runner in runners where runner.isEmpty || runner.contains(where: { ".*>/".contains($0) || $0.isWhitespace }) {
@@ -46,6 +48,8 @@ public enum Keys {
         try put({ keys.serverConfiguration }, folder + "/nats/access.conf")
         try put({ keys.accountName + "\n" }, folder + "/nats/account")
         if isOld { try Files.write(rights, to: stamp) }
+
+        if !hosts.isEmpty { written += try Certificates.make(in: folder, names: hosts) }
 
         // The files of one part belong together: a password that only one of them knows helps nobody.
         if !Files.exists("\(folder)/database/url") || !Files.exists("\(folder)/database/password") {

@@ -17,7 +17,7 @@ enum Main {
                 name: name,
                 directory: try configuration.require("SWITCHBACK_RUNNER_DIR", for: "the folder where this runner keeps its pods"),
                 shim: environment["SWITCHBACK_SHIM"] ?? programs + "/switchback-shim", natsServers: configuration.natsServers,
-                natsCredentialsFile: configuration.natsCredentialsFile, environment: environment)
+                natsCredentialsFile: configuration.natsCredentialsFile, natsTLS: configuration.natsTLS, environment: environment)
             guard !name.isEmpty, !name.contains(where: { $0 == "." || $0 == "*" || $0 == ">" || $0.isWhitespace }) else {
                 throw ConfigurationError("SWITCHBACK_RUNNER_NAME is \"\(name)\"; it must be one subject token: no spaces, '.', '*' or '>'")
             }

@@ -37,9 +37,14 @@ public final class BusConnection: @unchecked Sendable {
     let inbox: RequestInbox
     /// With a loop that delivers.
     let looped: LoopedConnection?
+    /// With TLS.
+    private let certificates: CertificateFiles?
     public let options: BusOptions
 
-    private init(handle: OpaquePointer, looped: LoopedConnection?, state: ConnectionState, options: BusOptions) {
+    private init(
+        handle: OpaquePointer, looped: LoopedConnection?, state: ConnectionState, certificates: CertificateFiles?, options: BusOptions
+    ) {
+        self.certificates = certificates
         self.handle = handle
         self.looped = looped
         self.state = state
@@ -60,18 +65,39 @@ public final class BusConnection: @unchecked Sendable {
     /// Connects and, unless `connectTimeout` is nil, waits until it is connected.
     /// - Throws: `noServer` naming the servers, or `authentication`.
     public static func connect(_ options: BusOptions) async throws(BusError) -> BusConnection {
+        // libnats gives up for good when the first handshake fails, for whatever reason: a busy server that is late looks like one that refuses
+        // us, except that it takes the two seconds of a timeout.
+        let deadline = ContinuousClock.now + (options.connectTimeout ?? .zero)
+        var refusals = 0
+        while true {
+            let start = ContinuousClock.now
+            do throws(BusError) {
+                return try await attempt(options)
+            } catch {
+                guard error.code == .authentication, options.connectTimeout != nil, ContinuousClock.now < deadline else { throw error }
+                if ContinuousClock.now - start < .milliseconds(1500) { refusals += 1 }
+                if refusals == 2 { throw error }
+                try? await Task.sleep(for: .milliseconds(50))
+                if Task.isCancelled { throw error }
+            }
+        }
+    }
+
+    private static func attempt(_ options: BusOptions) async throws(BusError) -> BusConnection {
         let shownServers = options.servers.map(withoutPassword).joined(separator: ", ")
         let state = ConnectionState()
         var looped: LoopedConnection?
         if case .loop(let loop) = options.delivery { looped = LoopedConnection(loop: loop) }
-        let handle: SendablePointer = try await OwnThread.run { [looped] () -> Result<SendablePointer, BusError> in
+        var certificates: CertificateFiles?
+        if let tls = options.tls { certificates = try CertificateFiles(tls) }
+        let handle: SendablePointer = try await OwnThread.run { [looped, certificates] () -> Result<SendablePointer, BusError> in
             do throws(BusError) {
-                return .success(SendablePointer(try open(options, looped: looped, state: state, shownServers: shownServers)))
+                return .success(SendablePointer(try open(options, looped: looped, state: state, certificates: certificates, shownServers: shownServers)))
             } catch {
                 return .failure(error)
             }
         }
-        let connection = BusConnection(handle: handle.value, looped: looped, state: state, options: options)
+        let connection = BusConnection(handle: handle.value, looped: looped, state: state, certificates: certificates, options: options)
         if let looped { looped.loop.add(looped) }
         do throws(BusError) {
             try connection.openInbox()
@@ -81,7 +107,9 @@ public final class BusConnection: @unchecked Sendable {
         guard let timeout = options.connectTimeout else { return connection }
         if await state.waitUntilConnected(timeout: timeout) { return connection }
         if let refusal = connection.refusal(shownServers) { throw refusal }
+        let problem = certificates?.problem
         await connection.close(deadline: .seconds(1))
+        if let problem { throw BusError(.noServer, "no connection to \(shownServers): \(problem)") }
         throw BusError(.noServer, "no NATS server answered at \(shownServers) within \(timeout); is it running?")
     }
 
@@ -94,6 +122,7 @@ public final class BusConnection: @unchecked Sendable {
         var text: UnsafePointer<CChar>?
         let status = natsConnection_GetLastError(handle, &text)
         guard status != NATS_OK, status != NATS_CONNECTION_CLOSED else { return nil }
+        if let problem = certificates?.problem { return BusError(.noServer, "no connection to \(shownServers): \(problem)") }
         // Reconnecting never ends, so "no server left" means that each one refused us.
         if status == NATS_NO_SERVER || status == NATS_CONNECTION_AUTH_FAILED {
             return BusError(.authentication, "\(shownServers) refused the credentials of \(options.name)")
@@ -102,7 +131,7 @@ public final class BusConnection: @unchecked Sendable {
     }
 
     private static func open(
-        _ options: BusOptions, looped: LoopedConnection?, state: ConnectionState, shownServers: String
+        _ options: BusOptions, looped: LoopedConnection?, state: ConnectionState, certificates: CertificateFiles?, shownServers: String
     ) throws(BusError) -> OpaquePointer {
         try check(nats_Open(-1), "opening libnats")
         try check(nats_SetMessageDeliveryPoolSize(Int32(clamping: options.deliveryThreads)), "setting the number of delivery threads")
@@ -111,6 +140,7 @@ public final class BusConnection: @unchecked Sendable {
         guard let raw = created else { throw BusError(.library, "making options: no memory") }
         defer { natsOptions_Destroy(raw) }
         try apply(options, to: raw, shownServers: shownServers)
+        if let tls = options.tls { try certificates?.owning { () throws(BusError) in try apply(tls, to: raw) } }
         if let looped { try check(looped.apply(to: raw), "leaving the socket to a loop") }
 
         // The closed callback, which always comes last, gives this reference back.
@@ -155,16 +185,6 @@ public final class BusConnection: @unchecked Sendable {
         if let file = options.credentialsFile {
             try check(natsOptions_SetUserCredentialsFromFiles(raw, file, nil), "reading the credentials \(file)")
         }
-        if let tls = options.tls {
-            try check(natsOptions_SetSecure(raw, true), "TLS")
-            if let file = tls.certificateAuthorities {
-                try check(natsOptions_LoadCATrustedCertificates(raw, file), "reading the certificate authorities \(file)")
-            }
-            if let chain = tls.certificateChain, let key = tls.privateKey {
-                try check(natsOptions_LoadCertificatesChain(raw, chain, key), "reading the certificate \(chain)")
-            }
-            if let name = tls.expectedHostname { try check(natsOptions_SetExpectedHostname(raw, name), "TLS host name") }
-        }
         natsOptions_SetSendAsap(raw, options.sendAsSoonAsPossible)
         natsOptions_SetPingInterval(raw, options.pingInterval.milliseconds)
         natsOptions_SetMaxReconnect(raw, -1)
@@ -175,7 +195,24 @@ public final class BusConnection: @unchecked Sendable {
         natsOptions_UseGlobalMessageDelivery(raw, true)
     }
 
+    private static func apply(_ tls: BusOptions.TLS, to raw: OpaquePointer) throws(BusError) {
+        try check(natsOptions_SetSecure(raw, true), "TLS")
+        if let file = tls.certificateAuthorities {
+            try check(natsOptions_LoadCATrustedCertificates(raw, file), "TLS: reading the certificate authorities \(file)")
+        }
+        if let chain = tls.certificateChain, let key = tls.privateKey {
+            try check(natsOptions_LoadCertificatesChain(raw, chain, key), "TLS: reading the certificate \(chain) and its key \(key)")
+        }
+        if let name = tls.expectedHostname { try check(natsOptions_SetExpectedHostname(raw, name), "TLS: the host's name \(name)") }
+    }
+
     // MARK: - State
+
+    /// What keeps this connection from the bus at this moment, for a person; nil while it is connected.
+    public var problem: String? {
+        guard !isConnected else { return nil }
+        return ["not connected to NATS", certificates?.problem].compactMap { $0 }.joined(separator: "; ")
+    }
 
     public var isConnected: Bool { natsConnection_Status(handle) == NATS_CONN_STATUS_CONNECTED }
 

@@ -1,7 +1,7 @@
 /// How to reach the bus and how to behave on it.
 public struct BusOptions: Sendable {
-    /// Certificates for TLS. Paths of PEM files.
-    public struct TLS: Sendable {
+    /// Certificates for TLS: paths of PEM files, read at every connect.
+    public struct TLS: Sendable, Codable, Equatable {
         public var certificateAuthorities: String?
         public var certificateChain: String?
         public var privateKey: String?

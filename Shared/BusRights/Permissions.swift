@@ -69,7 +69,7 @@ extension Permissions {
 
     /// The only one that may type into terminals.
     private static let relay = Permissions(
-        publish: ["shim.*.write", "shim.*.resize", "shim.*.keyframe", "shim.*.marker", "view.*.delta"] + podQuestions + grants.publish
+        publish: ["shim.*.write", "shim.*.written", "shim.*.resize", "shim.*.keyframe", "shim.*.marker", "view.*.delta"] + podQuestions + grants.publish
             + newest(Streams.terminals, Streams.events) + membership("relay"),
         subscribe: [Subjects.allTerminals, Subjects.allStatus, "relay.*.*", "view.*.keyframe"] + grants.subscribe + membership("relay"))
 

@@ -1,3 +1,4 @@
+public import Bus
 public import Logging
 
 internal import FoundationEssentials
@@ -8,6 +9,8 @@ internal import FoundationEssentials
 /// |---|---|
 /// | `SWITCHBACK_NATS_URL` | servers, comma-separated, with user and password if needed |
 /// | `SWITCHBACK_NATS_CREDS` | a credentials file |
+/// | `SWITCHBACK_NATS_CA` | the certificate authorities of the bus, a PEM file: with it the bus is spoken to by TLS |
+/// | `SWITCHBACK_NATS_CERT`, `SWITCHBACK_NATS_KEY` | our own certificate for it, with its chain, and the key |
 /// | `SWITCHBACK_DATABASE_URL` | PostgreSQL, for the services that keep something |
 /// | `SWITCHBACK_NATS_URL_FILE`, `SWITCHBACK_DATABASE_URL_FILE` | files that hold the same, for addresses with a password |
 /// | `SWITCHBACK_STREAM_REPLICAS` | on how many NATS servers each stream is kept: 1, 3 or 5; 1 where missing |
@@ -21,6 +24,8 @@ public struct ServiceConfiguration: Sendable {
     public var instance: String
     public var natsServers: [String]
     public var natsCredentialsFile: String?
+    /// Nil: the bus is spoken to in plain text.
+    public var natsTLS: BusOptions.TLS?
     public var databaseURL: String?
     public var http: ListenAddress
     /// On how many servers each stream is kept.
@@ -37,6 +42,7 @@ public struct ServiceConfiguration: Sendable {
         guard !servers.isEmpty else { throw ConfigurationError("SWITCHBACK_NATS_URL is empty; give nats://host:port") }
         natsServers = servers
         natsCredentialsFile = environment["SWITCHBACK_NATS_CREDS"]
+        natsTLS = try Self.tls(environment)
         databaseURL = try Self.address("SWITCHBACK_DATABASE_URL", environment)
         let replicas = environment["SWITCHBACK_STREAM_REPLICAS"] ?? "1"
         guard let streamReplicas = Int(replicas), [1, 3, 5].contains(streamReplicas) else {
@@ -55,6 +61,15 @@ public struct ServiceConfiguration: Sendable {
             throw ConfigurationError("SWITCHBACK_INSTANCE is \"\(instance)\"; it must be one subject token: no spaces, '.', '*' or '>'")
         }
         self.instance = instance
+    }
+
+    private static func tls(_ environment: [String: String]) throws(ConfigurationError) -> BusOptions.TLS? {
+        let (authorities, chain, key) = (environment["SWITCHBACK_NATS_CA"], environment["SWITCHBACK_NATS_CERT"], environment["SWITCHBACK_NATS_KEY"])
+        guard (chain == nil) == (key == nil) else {
+            throw ConfigurationError("SWITCHBACK_NATS_CERT and SWITCHBACK_NATS_KEY belong together; set both or none")
+        }
+        guard authorities != nil || chain != nil else { return nil }
+        return BusOptions.TLS(certificateAuthorities: authorities, certificateChain: chain, privateKey: key)
     }
 
     /// A variable's value, or that of the file which the variable with `_FILE` names.

@@ -34,6 +34,7 @@ public struct ServiceContext: Sendable {
             options.readBytes = 64 << 10
         }
         options.credentialsFile = configuration.natsCredentialsFile
+        options.tls = configuration.natsTLS
         options.inbox = inbox ?? Subjects.inbox(service: configuration.service)
         let connection = try await BusConnection.connect(options)
         connection.onStateChange { [logger, weak connection] state in
@@ -45,7 +46,7 @@ public struct ServiceContext: Sendable {
                 kill(getpid(), SIGTERM)
             }
         }
-        health.register(bulk ? "nats-bulk" : "nats") { connection.isConnected ? nil : "not connected to NATS" }
+        health.register(bulk ? "nats-bulk" : "nats") { connection.problem }
         return connection
     }
 

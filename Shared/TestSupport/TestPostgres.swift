@@ -22,7 +22,11 @@ public final class TestPostgres: Sendable {
     private let running = Mutex<Running?>(nil)
     private let nextDatabase = Atomic<Int>(0)
 
-    private init(programs: PostgresPrograms, folder: String) {
+    /// Where it listens on 127.0.0.1, if it speaks TLS.
+    public let port: Int?
+
+    private init(programs: PostgresPrograms, folder: String, port: Int?) {
+        self.port = port
         self.programs = programs
         self.folder = folder
     }
@@ -53,7 +57,8 @@ public final class TestPostgres: Sendable {
     }
 
     /// A server of one's own.
-    public static func start() async throws -> TestPostgres {
+    /// - Parameters: PEM files, for one that listens on 127.0.0.1 too, by TLS.
+    public static func start(certificate: String? = nil, key: String? = nil) async throws -> TestPostgres {
         let environment = ProcessInfo.processInfo.environment
         let programs = try PostgresPrograms.find(environment: environment)
         // Short: a Unix socket's path has at most 107 bytes.
@@ -62,7 +67,14 @@ public final class TestPostgres: Sendable {
         if let account = programs.account {
             try FileManager.default.setAttributes([.ownerAccountName: account], ofItemAtPath: folder)
         }
-        let server = TestPostgres(programs: programs, folder: folder)
+        let server = TestPostgres(programs: programs, folder: folder, port: certificate == nil ? nil : Int.random(in: 20_000..<32_000))
+        for (file, name) in [(certificate, "server.crt"), (key, "server.key")] {
+            guard let file else { continue }
+            try FileManager.default.copyItem(atPath: file, toPath: "\(folder)/\(name)")
+            var attributes: [FileAttributeKey: Any] = [.posixPermissions: 0o600]
+            if let account = programs.account { attributes[.ownerAccountName] = account }
+            try FileManager.default.setAttributes(attributes, ofItemAtPath: "\(folder)/\(name)")
+        }
         try await onThread {
             try server.makeCluster()
             try server.launch()
@@ -101,7 +113,7 @@ public final class TestPostgres: Sendable {
 
     /// The connection URL of a database of this server.
     public func url(database: String) -> String {
-        "postgresql://switchback@/\(database)?host=\(folder)"
+        "postgresql://switchback@/\(database)?host=\(folder)" + (port.map { "&port=\($0)" } ?? "")
     }
 
     /// A new, empty database; gives its connection URL.
@@ -147,7 +159,14 @@ public final class TestPostgres: Sendable {
                 // Commits stay synchronous: only then does what was committed survive kill9.
                 "fsync": "off", "full_page_writes": "off", "max_connections": "200",
                 "shared_buffers": "64MB", "max_wal_size": "2GB",
-            ])
+            ].merging(
+                port.map {
+                    [
+                        "listen_addresses": "127.0.0.1", "port": "\($0)", "ssl": "on", "ssl_cert_file": folder + "/server.crt",
+                        "ssl_key_file": folder + "/server.key",
+                    ]
+                } ?? [:]
+            ) { $1 })
         let command = programs.command("postgres", arguments)
         // The shell is a watchdog: it ends with the server, and ends the server when its standard input, whose other
         // end only this process holds, is closed.

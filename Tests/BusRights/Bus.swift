@@ -12,12 +12,16 @@ final class TrustedBus: Sendable {
     private let directory: String
     private let count = Mutex(0)
 
-    static func start() async throws -> TrustedBus {
+    private let tls: BusOptions.TLS?
+
+    /// - Parameter more: further lines of the server's configuration.
+    static func start(more: String = "", tls: BusOptions.TLS? = nil) async throws -> TrustedBus {
         let authority = BusAuthority()
-        return TrustedBus(authority, try await NATSServer.start(configuration: authority.serverConfiguration()))
+        return TrustedBus(authority, try await NATSServer.start(configuration: authority.serverConfiguration() + more), tls)
     }
 
-    private init(_ authority: BusAuthority, _ server: NATSServer) {
+    private init(_ authority: BusAuthority, _ server: NATSServer, _ tls: BusOptions.TLS?) {
+        self.tls = tls
         trusted = authority
         self.server = server
         directory = server.directory
@@ -84,6 +88,7 @@ final class TrustedBus: Sendable {
             bus = try await server.connect {
                 $0.credentialsFile = file
                 $0.inbox = inbox
+                $0.tls = tls
             }
         } catch {
             print("nats-server says: \((try? String(contentsOfFile: server.directory + "/log", encoding: .utf8))?.suffix(1500) ?? "")")

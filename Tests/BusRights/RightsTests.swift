@@ -111,7 +111,7 @@ struct RightsTests {
         for service in BusIdentity.Service.allCases {
             let it = try await trusted.connect(.service(service))
             for (subject, owner) in [
-                (Subjects.shimWrite(pod), BusIdentity.Service.relay), (Subjects.shimResize(pod), .relay), (Subjects.status(pod), .detector),
+                (Subjects.shimWrite(pod), BusIdentity.Service.relay), (Subjects.shimWritten(pod), .relay), (Subjects.shimResize(pod), .relay), (Subjects.status(pod), .detector),
                 (Subjects.statusChanged(pod), .detector), (Subjects.detectorMemory(pod), .detector), (Subjects.viewDelta(pod), .relay),
                 (Subjects.event("binding", "b1", "accepted"), .bindings), (Subjects.event("pod", pod.text, "created"), .registry),
                 (Subjects.event("recording", pod.text, "complete"), .recorder), (Subjects.runner("a", "start"), .registry),

@@ -2,6 +2,7 @@ import Bus
 import BusRights
 import Contract
 import Foundation
+import TestSupport
 import Testing
 
 @testable import LocalStack
@@ -81,6 +82,44 @@ struct BusKeysTests {
         let error = #expect(throws: StackError.self) { try BusKeys.open(folder) }
         #expect(error?.message.contains("root.json") == true)
         #expect(Files.read(folder + "/root.json") == "{}")
+    }
+}
+
+@Suite("Certificates of a deployment", .enabled(if: Files.isProgram("/usr/bin/openssl"), "openssl is needed"))
+struct CertificateTests {
+    @Test("They are good for servers and clients by name or address, are made once, and anew near their end")
+    func certificates() async throws {
+        let directory = TemporaryDirectory()
+        let tls = directory.path + "/tls"
+        let first = try Keys.make(in: directory.path, runners: [], hosts: ["localhost", "10.0.0.5"], database: "db:5432")
+        #expect(first.contains(tls + "/ca.crt") && first.contains(tls + "/10.0.0.5.key"))
+        var info = stat()
+        #expect(stat(directory.path + "/root/ca.key", &info) == 0 && info.st_mode & 0o077 == 0)
+        #expect(try Keys.make(in: directory.path, runners: [], hosts: ["localhost", "10.0.0.5"], database: "db:5432") == [])
+        let (old, other) = (Files.read(tls + "/localhost.crt"), Files.read(tls + "/10.0.0.5.crt"))
+        _ = try Spawn.run(
+            "/usr/bin/openssl",
+            [
+                "x509", "-in", tls + "/localhost.crt", "-CA", tls + "/ca.crt", "-CAkey", directory.path + "/root/ca.key", "-CAcreateserial", "-days", "20",
+                "-out", tls + "/short.crt",
+            ], environment: [:])
+        unlink(tls + "/localhost.crt")
+        #expect(rename(tls + "/short.crt", tls + "/localhost.crt") == 0)
+        #expect(try Keys.make(in: directory.path, runners: [], hosts: ["localhost", "10.0.0.5"], database: "db:5432").count == 2)
+        #expect(Files.read(tls + "/localhost.crt") != old)
+        #expect(Files.read(tls + "/10.0.0.5.crt") == other)
+        #expect(throws: StackError.self) { try Keys.make(in: directory.path, runners: [], hosts: ["../x"], database: "db:5432") }
+
+        let server = try await NATSServer.start(
+            configuration: """
+                tls { cert_file: "\(tls)/localhost.crt", key_file: "\(tls)/localhost.key", ca_file: "\(tls)/ca.crt", verify: true, timeout: 10 }
+                """)
+        let bus = try await server.connect {
+            $0.tls = BusOptions.TLS(
+                certificateAuthorities: tls + "/ca.crt", certificateChain: tls + "/10.0.0.5.crt", privateKey: tls + "/10.0.0.5.key")
+        }
+        try await bus.flush()
+        await bus.close()
     }
 }
 

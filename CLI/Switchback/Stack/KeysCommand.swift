@@ -17,11 +17,16 @@ struct KeysCommand: ParsableCommand {
     @Option(name: .customLong("runner"), help: ArgumentHelp("A runner that gets credentials; may be given again.", valueName: "name"))
     var runners: [String] = []
 
+    @Option(
+        name: .customLong("tls"),
+        help: ArgumentHelp("A host or service that gets a certificate; may be given again. Said again near its end, it is made anew.", valueName: "host"))
+    var hosts: [String] = []
+
     @Option(help: ArgumentHelp("Where PostgreSQL listens.", valueName: "host:port"))
     var database = "postgres:5432"
 
     func run() throws {
-        let written = try Keys.make(in: folder, runners: runners, database: database)
+        let written = try Keys.make(in: folder, runners: runners, hosts: hosts, database: database)
         for file in written { Out.print("made \(file)") }
         if written.isEmpty { Out.print("All of them exist in \(folder); nothing was changed.") }
     }

@@ -16,6 +16,8 @@ public struct ShimSpec: Sendable, Codable, Equatable {
     public var resumedFrom: PodID?
     public var natsServers: [String]
     public var natsCredentialsFile: String?
+    /// Certificates of the bus: paths on this host.
+    public var natsCertificates: BusFiles?
     /// Bytes at which the spool is full.
     public var spoolCapBytes: UInt64
     public var onFull: PodSpec.OnFull
@@ -25,7 +27,7 @@ public struct ShimSpec: Sendable, Codable, Equatable {
 
     public init(
         pod: PodID, name: String, agent: String?, runner: String, argv: [String], environment: [String: String], cwd: String, columns: Int,
-        rows: Int, resumedFrom: PodID?, natsServers: [String], natsCredentialsFile: String?,
+        rows: Int, resumedFrom: PodID?, natsServers: [String], natsCredentialsFile: String?, natsCertificates: BusFiles? = nil,
         spoolCapBytes: UInt64 = Self.defaultSpoolCapBytes, onFull: PodSpec.OnFull = .hold
     ) {
         self.pod = pod
@@ -40,8 +42,22 @@ public struct ShimSpec: Sendable, Codable, Equatable {
         self.resumedFrom = resumedFrom
         self.natsServers = natsServers
         self.natsCredentialsFile = natsCredentialsFile
+        self.natsCertificates = natsCertificates
         self.spoolCapBytes = spoolCapBytes
         self.onFull = onFull
+    }
+}
+
+/// Where the certificates of the bus are.
+public struct BusFiles: Sendable, Codable, Equatable {
+    public var authorities: String?
+    public var chain: String?
+    public var key: String?
+
+    public init(authorities: String?, chain: String?, key: String?) {
+        self.authorities = authorities
+        self.chain = chain
+        self.key = key
     }
 }
 

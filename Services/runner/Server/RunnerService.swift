@@ -1,5 +1,5 @@
 internal import Agents
-internal import Bus
+public import Bus
 internal import Contract
 internal import FoundationEssentials
 internal import Logging
@@ -21,17 +21,20 @@ public struct RunnerConfiguration: Sendable {
     public var shim: String
     public var natsServers: [String]
     public var natsCredentialsFile: String?
+    public var natsTLS: BusOptions.TLS?
     /// What pods inherit.
     public var environment: [String: String]
 
     public init(
-        name: String, directory: String, shim: String, natsServers: [String], natsCredentialsFile: String?, environment: [String: String]
+        name: String, directory: String, shim: String, natsServers: [String], natsCredentialsFile: String?, natsTLS: BusOptions.TLS? = nil,
+        environment: [String: String]
     ) {
         self.name = name
         self.directory = directory
         self.shim = shim
         self.natsServers = natsServers
         self.natsCredentialsFile = natsCredentialsFile
+        self.natsTLS = natsTLS
         self.environment = environment
     }
 }
@@ -106,6 +109,9 @@ actor RunnerService {
             // With a credential of its own, nothing of the runner's is written into the pod's directory.
             natsServers: request.busCredential == nil ? configuration.natsServers : configuration.natsServers.map(Self.withoutUser),
             natsCredentialsFile: request.busCredential == nil ? configuration.natsCredentialsFile : directory.busCredentialFile,
+            natsCertificates: configuration.natsTLS.map {
+                BusFiles(authorities: $0.certificateAuthorities, chain: $0.certificateChain, key: $0.privateKey)
+            },
             spoolCapBytes: request.spec.spoolCapBytes ?? ShimSpec.defaultSpoolCapBytes, onFull: request.spec.onFull ?? .hold)
         try directory.create(spec, busCredential: request.busCredential)
         do throws(ErrorBody) {

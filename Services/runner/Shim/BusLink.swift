@@ -1,5 +1,6 @@
 internal import Bus
 internal import Contract
+internal import RunnerClient
 
 /// Keeps a bus connection for the shim, for ever: libnats reconnects, and when it gives up (credentials refused) we begin anew.
 final class BusLink: Sendable {
@@ -7,15 +8,17 @@ final class BusLink: Sendable {
     private let runner: String
     private let servers: [String]
     private let credentialsFile: String?
+    private let tls: BusOptions.TLS?
     private let inbox: ShimInbox
     private let loop: BusLoop
 
     /// - Parameter loop: of the thread that takes from the inbox.
-    init(pod: PodID, runner: String, servers: [String], credentialsFile: String?, inbox: ShimInbox, loop: BusLoop) {
-        self.pod = pod
-        self.runner = runner
-        self.servers = servers
-        self.credentialsFile = credentialsFile
+    init(_ spec: ShimSpec, inbox: ShimInbox, loop: BusLoop) {
+        pod = spec.pod
+        runner = spec.runner
+        servers = spec.natsServers
+        credentialsFile = spec.natsCredentialsFile
+        tls = spec.natsCertificates.map { BusOptions.TLS(certificateAuthorities: $0.authorities, certificateChain: $0.chain, privateKey: $0.key) }
         self.inbox = inbox
         self.loop = loop
     }
@@ -29,6 +32,7 @@ final class BusLink: Sendable {
             servers: servers, name: "switchback-shim \(pod)", credentialsFile: credentialsFile, connectTimeout: nil,
             pingInterval: .seconds(20), pendingMessages: 8192, pendingBytes: 16 << 20, reconnectBufferBytes: 0, deliveryThreads: 1)
         options.sendAsSoonAsPossible = true
+        options.tls = tls
         options.inbox = Subjects.inbox(shim: pod)
         options.delivery = .loop(loop)
         while true {

@@ -26,8 +26,7 @@ public enum Recovery {
         let busLoop = BusLoop()
         let inbox = ShimInbox(loop: busLoop)
         let publisher = FramePublisher(pod: spec.pod, spool: spool, inbox: inbox)
-        let link = BusLink(
-            pod: spec.pod, runner: spec.runner, servers: spec.natsServers, credentialsFile: spec.natsCredentialsFile, inbox: inbox, loop: busLoop)
+        let link = BusLink(spec, inbox: inbox, loop: busLoop)
         link.start()
         var hasSaidExit = false
         while !hasSaidExit || spool.acked < spool.newest {

@@ -74,8 +74,7 @@ public final class Shim {
         lastTime = spool.newestTime
         inbox = ShimInbox(loop: busLoop)
         publisher = FramePublisher(pod: spec.pod, spool: spool, inbox: inbox)
-        link = BusLink(
-            pod: spec.pod, runner: spec.runner, servers: spec.natsServers, credentialsFile: spec.natsCredentialsFile, inbox: inbox, loop: busLoop)
+        link = BusLink(spec, inbox: inbox, loop: busLoop)
         limit = SpoolLimit(cap: spec.spoolCapBytes)
         terminal = Terminal(columns: spec.columns, rows: spec.rows)
         hooks = HookSocket(directory: path, pod: spec.pod, inbox: inbox)
