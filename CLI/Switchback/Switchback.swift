@@ -20,7 +20,11 @@ struct Switchback: AsyncParsableCommand {
             CommandGroup(name: "Local stack:", subcommands: [Up.self, Down.self, Status.self, DoctorCommand.self, KeysCommand.self, Supervise.self]),
             CommandGroup(
                 name: "Pods:", subcommands: [Run.self, Ps.self, Attach.self, Screen.self, Send.self, Resize.self, Stop.self, Resume.self]),
-            CommandGroup(name: "Handoffs:", subcommands: [Bind.self, ApproveCommand.self, WaitCommand.self, ChannelCommand.self, TopologyCommand.self, AttentionCommand.self, MCPCommand.self]),
+            CommandGroup(
+                name: "Handoffs:",
+                subcommands: [
+                    Bind.self, ApproveCommand.self, WaitCommand.self, ChannelCommand.self, TopologyCommand.self, AttentionCommand.self, MCPCommand.self,
+                ]),
             CommandGroup(name: "What agents do:", subcommands: [Explain.self, AgentsCommand.self, HookCommand.self]),
             CommandGroup(name: "The record:", subcommands: [Replay.self, SearchCommand.self, Export.self, Import.self]),
             CommandGroup(name: "People:", subcommands: [TokenCommand.self, AuditCommand.self]),

@@ -90,7 +90,9 @@ struct DeliveryTests {
             if count.withLock({ count in
                 count += 1
                 return count == step - 1
-            }) { b.loseAnswers(1) }
+            }) {
+                b.loseAnswers(1)
+            }
         }
         if step == 1 { b.loseAnswers(1) }
         let message = try await it.post("@b once")

@@ -26,6 +26,7 @@ export class Timeline {
     this.from = h("span", { class: "tabular" });
     this.to = h("span", { class: "tabular" });
     this.element = h("div", { class: "timeline" }, this.track, h("div", { class: "timeline-ends quiet" }, this.from, this.to), this.card);
+    this.element.timeline = this;
     this.redraw = perFrame(() => this.draw());
     this.observer = new ResizeObserver(() => { this.scale = null; this.redraw(); });
     this.observer.observe(this.track);
@@ -167,7 +168,7 @@ export class Timeline {
         context.globalAlpha = 1;
       } else {
         const kind = [...kinds][0];
-        context.fillStyle = ["gap", "held"].includes(kind) ? colours.status.waiting : ["binding", "wait"].includes(kind) ? colours.status.agent : colours.quiet;
+        context.fillStyle = ["gap", "held"].includes(kind) ? colours.status.waiting : ["binding", "wait", "message"].includes(kind) ? colours.status.agent : colours.quiet;
         context.fillRect(x - 1, 42, 2, 8);
       }
     }
@@ -283,7 +284,7 @@ export function describe(entry) {
     case "input": return `${who || "somebody"} typed ${text ? `“${text}”` : ""}`;
     case "marker": return `${who ? who + ": " : ""}${text}`;
     case "resize": return `resized to ${text}`;
-    case "binding": case "wait": return entry.text;
+    case "binding": case "wait": case "message": return entry.text;
     case "gap": return `a gap in the record: ${text}`;
     default: return [entry.what, text].filter(Boolean).join(" ");
   }

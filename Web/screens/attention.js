@@ -108,6 +108,7 @@ class Card {
   }
 
   makeActions(item) {
+    const name = item.pod ? store.name(item.pod) : item.subject;
     const button = (label, action, primary = false) => h("button", { type: "button", class: primary ? "primary" : null, onclick: () => this.act(action), disabled: !store.mayWrite }, label);
     const open = item.pod && h("a", { class: "button", href: links.pod(item.pod) }, "Open the terminal");
     if (item.kind === "binding" && store.offers("/v1/bindings/{binding}/accept")) {
@@ -122,6 +123,16 @@ class Card {
       const reject = !options.some(option => /^no\b/i.test(option)) && button(item.kind === "approval" ? "Reject" : "Dismiss", approve({ reject: true }));
       if (options.length) return [...options.map((option, index) => button(option, approve({ option: index + 1 }), index === 0)), reject, open];
       return [button("Approve", approve({}), true), reject, open];
+    }
+    if (item.kind === "question" && item.subject.startsWith("M-")) {
+      // Asked in a channel, it is answered there.
+      const input = h("input", { type: "text", "aria-label": `Answer to ${name}`, placeholder: "Answer", disabled: !store.mayWrite });
+      const answer = async () => {
+        const message = await ask(`/v1/messages/${encodeURIComponent(item.subject)}`);
+        await ask(`/v1/channels/${encodeURIComponent(message.channel)}/messages`, { method: "POST", body: { text: input.value, reply_to: message.id } });
+      };
+      const form = h("form", { class: "answer", onsubmit: event => { event.preventDefault(); if (input.value) this.act(answer); } }, input, h("button", { type: "submit", class: "primary", disabled: !store.mayWrite }, "Answer"));
+      return [form, h("a", { class: "button", href: "/channels" }, "Open the channels"), open];
     }
     if (item.kind === "question" && item.pod && item.status?.reason !== "password") {
       const input = h("input", { type: "text", "aria-label": `Answer to ${store.name(item.pod)}`, placeholder: "Answer", disabled: !store.mayWrite });

@@ -33,7 +33,7 @@ class TopologyScreen {
     onKeys(event => this.player.key(event), this.abort.signal);
     const place = address.query.get("t");
     if (place) { this.player.mode = "paused"; this.player.sought = this.player.time = Date.parse(place); }
-    store.on("event", event => { if (["binding", "wait", "pod", "attention", "channel"].includes(event.area)) this.soon(); if (["binding", "wait"].includes(event.area)) this.loadEntries(); }, this.abort.signal);
+    store.on("event", event => { if (["binding", "wait", "pod", "attention", "channel"].includes(event.area)) this.soon(); if (["binding", "wait", "channel"].includes(event.area)) this.loadEntries(); }, this.abort.signal);
     store.on("pods", () => { this.soon(400); this.tellStory(); }, this.abort.signal);
     this.tellStory();
     this.loadEntries();

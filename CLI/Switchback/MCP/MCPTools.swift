@@ -96,7 +96,9 @@ struct MCPTools: Sendable {
         "description": "terminal:read: screens, history, search. terminal:write: input. terminal:approve: answering approval dialogs.",
     ]
 
-    static let all: [MCPTool] = [
+    static let all = pods + channels
+
+    private static let pods: [MCPTool] = [
         MCPTool(
             name: "list_pods", about: "Lists the pods that run: id, name, agent, status and reason, with `you` for the pod you are in.",
             properties: ["all": ["type": "boolean", "description": "Ended pods too."]], isReading: true
@@ -215,8 +217,8 @@ struct MCPTools: Sendable {
         },
         MCPTool(
             name: "wait_for",
-            about: "Waits until pods are idle (or waiting, executing, ended), a text is on a screen, or a binding or message is answered. Returns within 55 seconds; without an outcome call "
-                + "it again with the id. Outcomes: matched, gone, timed_out, cancelled.",
+            about: "Waits until pods are idle (or waiting, executing, ended), a text is on a screen, or a binding or message is answered. Returns "
+                + "within 55 seconds; without an outcome call it again with the id. Outcomes: matched, gone, timed_out, cancelled.",
             properties: [
                 "pods": ["type": "array", "items": ["type": "string"], "description": "Pods, by name or id."],
                 "bindings": ["type": "array", "items": ["type": "string"], "description": "Bindings whose answer is waited for, B-…."],
@@ -257,7 +259,7 @@ struct MCPTools: Sendable {
         ) { tools, arguments in
             try JSONObject(try await tools.api.topology(at: try arguments.text("at")))
         },
-    ] + channels
+    ]
 
     private func brief(_ pod: Pod) -> JSONObject {
         var fields: [String: JSONObject] = [

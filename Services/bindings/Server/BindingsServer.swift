@@ -32,7 +32,7 @@ public final class BindingsServer: Sendable {
     /// - Throws: when the database or the bus cannot be used.
     public static func start(
         bus: BusConnection, pool: DatabasePool, logger: Logger, instance: String = "bindings", sweep: Duration = .seconds(1),
-        lease: Duration = .seconds(30), micro: Microservice? = nil
+        lease: Duration = .seconds(15), micro: Microservice? = nil
     ) async throws -> BindingsServer {
         let store = BindingsStore(pool: pool)
         try await store.migrate()
@@ -41,7 +41,8 @@ public final class BindingsServer: Sendable {
         var service = BindingsService(
             store: store, pods: RegistryKnowledge(registry: RegistryClient(bus: bus)), board: StatusBoard(), relay: relay)
         let sender = EventSender(pool: pool, schema: BindingsStore.schema, bus: bus, logger: logger)
-        // Another start of the same instance is another holder: the first may still be at it.
+        // Another start of the same instance is another holder: what the one before still hears of is not this one's.
+        try await store.reclaim(from: instance)
         let holder = instance + "-" + PodID.random().text
         let mail = Deliverer(service: service, relay: relay, sender: sender, holder: holder, lease: lease, logger: logger)
         let texts = TextWatcher(bus: bus, relay: relay, store: store, sender: sender, instance: instance, logger: logger)

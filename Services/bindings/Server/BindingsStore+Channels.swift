@@ -139,6 +139,14 @@ extension BindingsStore {
         }
     }
 
+    /// Takes away what earlier starts of this instance hold: they are dead.
+    func reclaim(from instance: String) async throws {
+        try await pool.withConnection { connection in
+            _ = try connection.query(
+                "UPDATE bindings.mailboxes SET holder = NULL, lease = NULL WHERE starts_with(holder, $1)", instance + "-")
+        }
+    }
+
     /// Gives the right back; with the time before which nothing is to be tried again.
     func release(_ pod: PodID, by holder: String, pause: Duration?) async throws {
         try await pool.withConnection { connection in

@@ -10,7 +10,7 @@ internal import RelayClient
 /// knows what was typed already, so that nothing is typed twice.
 actor Deliverer {
     /// How long an instance may take for one message before another one takes over.
-    static let lease = Duration.seconds(30)
+    static let lease = Duration.seconds(15)
     /// Time for the detector to see that an agent has begun with what it was given.
     private static let settling = Duration.seconds(2)
     private static let afterRefusal = Duration.milliseconds(250)

@@ -212,7 +212,8 @@ extension BindingsService {
             guard try ledger.open(Binding.self, key: "\(request.waiter.id)>\(pod)")?.grants(.read) == true else {
                 throw ErrorBody(
                     .denied,
-                    "\(request.waiter) has no binding that grants \(Scope.read.rawValue) on \(pod); ask for one: switchback bind request --to \(pod) --scope \(Scope.read.rawValue)")
+                    "\(request.waiter) has no binding that grants \(Scope.read.rawValue) on \(pod); ask for one: switchback bind request --to \(pod) --scope \(Scope.read.rawValue)"
+                )
             }
         }
     }

@@ -312,6 +312,45 @@ export function stories(stage) {
     await page.until("!document.querySelector('.graph-lines .edge.binding.pending')", "its end");
   });
 
+  story("a channel: made, joined, a message typed into a pod that rests and not into one at work, its receipts, its past, its ticks", async page => {
+    const { stack, pods } = stage;
+    await go(page, "/channels");
+    await page.until("document.querySelector('.rooms-new input')", "the form");
+    await page.value("document.querySelector('.rooms-new input').focus()");
+    await page.type("ops");
+    await page.key("Enter");
+    await page.until("document.querySelector('.room h2')?.textContent === '# ops' && location.pathname === '/channels/ops'", "the new channel");
+    for (const pod of [pods.shell, pods.counter]) {
+      await page.until(`[...document.querySelectorAll('.room-tools option')].some(option => option.value === '${pod}')`, "the pod in the list");
+      await page.value(pod => { const select = document.querySelector(".room-tools select"); select.value = pod; select.dispatchEvent(new Event("change")); }, pod);
+      await page.until(`document.querySelector('.room-members a[href^="/pods/${pod}"]')`, "the new member");
+    }
+    await page.value("document.querySelector('.post textarea').focus()");
+    await page.type("@shell @counter the <b>schema</b> is final");
+    await page.key("Enter", { ctrl: true });
+    await page.until("document.querySelector('.message-text')?.textContent === '@shell @counter the <b>schema</b> is final'", "the message as it was written");
+    await page.until("[...document.querySelectorAll('.receipt')].some(receipt => receipt.textContent.startsWith('shell delivered'))", "the receipt of the pod that rests");
+    ok(await page.value("[...document.querySelectorAll('.receipt')].some(receipt => receipt.textContent.startsWith('counter waits'))"), "one at work is not told");
+    const { messages } = await stack.ask("/v1/channels/ops/messages");
+    equal(messages.length, 1);
+    await stack.until(async () => (await stack.screenAt(pods.shell)).replaceAll("\n", "").includes(`[#ops ${messages[0].id}, from`), "the words in the pod");
+    ok(!(await stack.screenAt(pods.counter)).includes(messages[0].id), "typed into a pod at work");
+    // The pod answers, as by its own credential a person does here; the page shows it by itself.
+    await stack.ask("/v1/channels/ops/messages", { method: "POST", body: { text: "@shell thanks", reply_to: messages[0].id } });
+    await page.until("document.querySelectorAll('.channel-message').length === 2", "the answer");
+    await page.value("document.querySelector('.room-tools input').focus()");
+    await page.type("SCHEMA");
+    await page.until("document.querySelectorAll('.channel-message').length === 1", "what was searched for");
+    // As it was then: not delivered yet.
+    await go(page, `/channels/ops?t=${encodeURIComponent(messages[0].created)}`);
+    await page.until("[...document.querySelectorAll('.receipt')].some(receipt => receipt.textContent.startsWith('shell waits')) && !document.querySelector('.room-past').hidden", "the past");
+    ok(await page.value("document.querySelector('.post').hidden"), "nobody posts in the past");
+    // What was it doing then: the pod at that moment, with the message on its timeline.
+    await page.click(".receipt a");
+    await page.until(`location.pathname === '/pods/${pods.shell}' && new URL(location.href).searchParams.get('t')`, "the pod at that moment");
+    await page.until("document.querySelector('.timeline')?.timeline.data?.entries.filter(entry => entry.what === 'message' && entry.text.includes('schema')).length === 2", "its messages: said, and got");
+  });
+
   story("pages left behind hold no connection: ten addresses one after another all answer", async page => {
     for (let i = 0; i < 10; i++) {
       await go(page, i % 2 ? "/search" : "/");

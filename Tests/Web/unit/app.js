@@ -3,6 +3,7 @@ import { gathered, timeScale, densityColumns } from "../../../Web/replay/scale.j
 import { ScreenCache } from "../../../Web/replay/cache.js";
 import { parseMoment, since, span } from "../../../Web/app/time.js";
 import { links, read } from "../../../Web/app/router.js";
+import { messageEntries } from "../../../Web/replay/records.js";
 import { components, layout } from "../../../Web/graph/layout.js";
 import { EventParser } from "../../../Web/app/api.js";
 
@@ -53,6 +54,15 @@ test("people write times as they like", () => {
   ok(parseMoment("23:59:59", { now }) <= now + 1000, "a time to come was yesterday's");
   equal([span(400), span(65_000), span(3_600_000), span(5_400_000), span(90_000_000)], ["0 s", "1 min", "1 h", "1 h 30 min", "1 d 1 h"]);
   equal(since(3_723_000), "+1:02:03");
+});
+
+test("messages are ticks of the pod that said them, and of the pod that got them when it did", () => {
+  const message = { author: "pod:pa", author_name: "a", channel_name: "ops", text: "@b look\nhere", created: "2026-11-21T14:00:00Z", deliveries: [{ member: "pod:pb", state: "read", delivered: "2026-11-21T14:00:05Z" }] };
+  const queued = { ...message, deliveries: [{ member: "pod:pb", state: "queued" }] };
+  const ticks = (messages, pod) => messageEntries(messages, pod).map(entry => [entry.what, entry.ms - Date.parse(message.created), entry.text]);
+  equal(ticks([message], "pa"), [["message", 0, "a in #ops: @b look here"]]);
+  equal(ticks([message], "pb"), [["message", 0, "a in #ops: @b look here"], ["message", 5000, "got a in #ops: @b look here"]]);
+  equal(ticks([queued], "pb").length, 1);
 });
 
 test("addresses name screens, pods and moments, and read as they were written", () => {

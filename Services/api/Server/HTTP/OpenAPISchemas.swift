@@ -183,7 +183,10 @@ enum OpenAPISchemas {
                         "reason": ["type": "string", "enum": ["pod_ended", "expired", "left", "loop", "denied"]], "note": string,
                     ])),
                 "answers": list(object(["by": string, "message": string, "time": time])), "closed": time, "readers": list(string),
-            ], required: ["id", "channel", "channel_name", "number", "author", "author_name", "text", "created", "mentions", "hops", "deliveries", "answers"]),
+            ],
+            required: [
+                "id", "channel", "channel_name", "number", "author", "author_name", "text", "created", "mentions", "hops", "deliveries", "answers",
+            ]),
         "MessagePage": object(["messages": list(reference("Message")), "more": boolean], required: ["messages", "more"]),
         "NewMessage": object(["text": string, "asks": boolean, "reply_to": string], required: ["text"]),
         "Topology": object(
@@ -200,7 +203,8 @@ enum OpenAPISchemas {
                         "state": string, "granted": reference("Scopes"), "pending": reference("Scopes"), "why": string, "since": time,
                         "deadline": time,
                     ])),
-                "channels": list(object(["id": string, "name": string, "members": list(string), "questions": integer])), "runners": list(reference("Runner")), "cycles": list(list(string)),
+                "channels": list(object(["id": string, "name": string, "members": list(string), "questions": integer])),
+                "runners": list(reference("Runner")), "cycles": list(list(string)),
                 "roots": list(object(["pod": string, "person": string, "frees": integer, "blocks": integer])), "standstill": boolean,
             ], required: ["at", "seq", "nodes", "edges", "channels", "runners", "cycles", "roots", "standstill"]),
         "Attention": object(

@@ -21,7 +21,8 @@ struct WaitRoutes {
                 ], answers: [.json("WaitPage")], handler: list),
             Route(
                 method: .post, path: "/v1/waits", name: "createWait",
-                about: "Waits for pods, bindings, texts on screens or answers to messages. What is true already ends it at once; one that would close a cycle is refused (would_deadlock).",
+                about: "Waits for pods, bindings, texts on screens or answers to messages. What is true already ends it at once; one that would close "
+                    + "a cycle is refused (would_deadlock).",
                 role: .viewer, headers: [Route.idempotencyKey], body: .json("WaitRequest"), answers: [.json("Wait")], status: .created,
                 handler: create),
             Route(
@@ -59,7 +60,8 @@ struct WaitRoutes {
 
     @Sendable private func create(_ request: APIRequest) async throws -> Response {
         let asked = try await request.json(Asked.self)
-        guard (asked.pods ?? []).count + (asked.bindings ?? []).count + (asked.messages ?? []).count <= 1000 else { throw ErrorBody(.badRequest, "a wait has at most 1000 targets") }
+        let count = (asked.pods ?? []).count + (asked.bindings ?? []).count + (asked.messages ?? []).count
+        guard count <= 1000 else { throw ErrorBody(.badRequest, "a wait has at most 1000 targets") }
         var pods: [PodID] = []
         for ref in asked.pods ?? [] { pods.append(try await service.pod(ref).pod) }
         let wait = try await service.bindings.wait(
