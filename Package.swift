@@ -162,7 +162,7 @@ let package = Package(
 
         // Tests.
         tests("BindingsCore", ["BindingsCore", "Contract"]),
-        tests("Bindings", ["BindingsServer", "BindingsClient", "RegistryClient", "RegistryServer", "RelayServer", "TestSupport", "Contract", "Bus", "Database", logging]),
+        tests("Bindings", ["BindingsServer", "BindingsClient", "Digest", "RegistryClient", "RegistryServer", "RelayServer", "TestSupport", "Contract", "Bus", "Database", logging]),
         tests("Terminal", ["Terminal", "Inspect"]),
         tests("Contract", ["Contract"]),
         tests("Asciicast", ["Asciicast"]),
@@ -207,8 +207,8 @@ let package = Package(
             "Bindings", folder: "bindings",
             client: ["Bus", "Contract", logging],
             server: [
-                "BindingsCore", "Bus", "Contract", "Database", "Outbox", "RegistryClient", "RelayClient", "ServiceKit", "Terminal", "ViewProtocol", logging,
-                metrics,
+                "BindingsCore", "Bus", "Contract", "Database", "Digest", "Outbox", "RegistryClient", "RelayClient", "ServiceKit", "Terminal", "ViewProtocol",
+                asyncHTTPClient, nioCore, nioHTTP1, logging, metrics,
             ])
         + service(
             "Recorder", folder: "recorder",

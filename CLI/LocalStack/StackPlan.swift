@@ -41,6 +41,8 @@ enum StackPlan {
             case "recorder", "registry", "bindings":
                 environment["SWITCHBACK_DATABASE_URL"] = settings.databaseURL
                 if service == "registry", !settings.usesPasswords { environment["SWITCHBACK_SHIM_SIGNER"] = home.busDirectory + "/" + BusKeys.signerFile }
+                // For links in what is posted.
+                environment["SWITCHBACK_PUBLIC_URL"] = environment["SWITCHBACK_PUBLIC_URL"] ?? settings.address
             case "detector":
                 // Manifests of the person's own.
                 environment["SWITCHBACK_AGENTS"] = environment["SWITCHBACK_AGENTS"] ?? home.path + "/agents"
@@ -86,7 +88,7 @@ enum StackPlan {
     /// Settings of services that a person may give to `up`.
     private static let settings: Set<String> = [
         "SWITCHBACK_LOG_LEVEL", "SWITCHBACK_RUNNER_NAME", "SWITCHBACK_AGENTS", "SWITCHBACK_RETENTION_AGE", "SWITCHBACK_RETENTION_BYTES",
-        "SWITCHBACK_WEB", "SWITCHBACK_ORIGINS",
+        "SWITCHBACK_WEB", "SWITCHBACK_ORIGINS", "SWITCHBACK_PUBLIC_URL",
     ]
 
     private static func mark(_ settings: StackSettings, _ name: String) -> [String: String] {

@@ -23,7 +23,8 @@ struct Switchback: AsyncParsableCommand {
             CommandGroup(
                 name: "Handoffs:",
                 subcommands: [
-                    Bind.self, ApproveCommand.self, WaitCommand.self, ChannelCommand.self, TopologyCommand.self, AttentionCommand.self, MCPCommand.self,
+                    Bind.self, ApproveCommand.self, WaitCommand.self, ChannelCommand.self, TopologyCommand.self, AttentionCommand.self,
+                    WebhookCommand.self, MCPCommand.self,
                 ]),
             CommandGroup(name: "What agents do:", subcommands: [Explain.self, AgentsCommand.self, HookCommand.self]),
             CommandGroup(name: "The record:", subcommands: [Replay.self, SearchCommand.self, Export.self, Import.self]),

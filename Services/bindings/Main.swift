@@ -18,7 +18,8 @@ enum Main {
                 bus, name: "bindings", id: context.configuration.instance, version: ServiceProgram.version,
                 summary: "bindings, waits, what needs a person", started: Timestamp.now().description)
             let server = try await BindingsServer.start(
-                bus: bus, pool: pool, logger: context.logger, instance: context.configuration.instance, micro: micro)
+                bus: bus, pool: pool, logger: context.logger, instance: context.configuration.instance,
+                link: context.configuration.environment["SWITCHBACK_PUBLIC_URL"], micro: micro)
             return [
                 Running {
                     await server.stop()

@@ -39,6 +39,7 @@ extension Permissions {
     private static let durables: [(service: BusIdentity.Service, stream: String, name: String)] = [
         (.registry, Streams.terminals, "registry-control"), (.registry, Streams.events, "registry-recorded"),
         (.registry, Streams.events, "registry-status"), (.registry, Streams.audit, "registry-audit"), (.bindings, Streams.events, "bindings-pods"),
+        (.bindings, Streams.events, "bindings-runners"),
     ]
 
     private static func membership(_ service: String) -> [String] { ["svc.\(service).*.alive", Subjects.aliveQuery(service: service)] }
@@ -98,13 +99,14 @@ extension Permissions {
     private static let bindings = Permissions(
         publish: ["event.binding.*.*", "event.wait.*.*", "event.attention.*.*", "event.channel.*.*", "relay.*.*", "recorder.>"] + podQuestions
             + durables(of: .bindings) + newest(Streams.events) + membership("bindings"),
-        subscribe: ["bindings.*", "waits.*", "attention.*", "channels.*", Subjects.allStatus, Subjects.allEvents, "view.*.delta"]
+        subscribe: ["bindings.*", "waits.*", "attention.*", "webhooks.*", "channels.*", Subjects.allStatus, Subjects.allEvents, "view.*.delta"]
             + membership("bindings"))
 
     /// Everything that a person may ask for passes here; typing goes through the relay's gate. Frames it publishes for recordings that are imported.
     private static let api = Permissions(
         publish: [
-            "relay.*.*", "recorder.>", "detector.*.explain", Subjects.detectorAgents, "bindings.*", "waits.*", "attention.*", "channels.*", "registry.>",
+            "relay.*.*", "recorder.>", "detector.*.explain", Subjects.detectorAgents, "bindings.*", "waits.*", "attention.*", "webhooks.*", "channels.*",
+            "registry.>",
             "shim.*.signal", "shim.*.marker", "view.*.keyframe", "pty.*.*.*", Subjects.auditEntry, "$JS.API.STREAM.INFO.\(Streams.events)",
         ] + newest(Streams.events) + follow(Streams.events).publish,
         publishRefused: [Subjects.runnersHeartbeat, Subjects.podsReport] + follow(Streams.events).refused,

@@ -8,13 +8,16 @@ public struct Attention: Sendable, Equatable, Codable {
         case binding
         /// Pods that wait for one another.
         case cycle
+        /// A runner that is not heard of any more.
         case runner
+        /// Nobody works, and somebody waits for a pod.
+        case standstill
     }
 
     /// `A-` and 12 lower-case base32 characters, never reused.
     public var id: String
     public var kind: Kind
-    /// What it is about: a pod's, binding's or runner's id; of a cycle its least pod. One item of a kind is open for a subject.
+    /// What it is about: a pod's, binding's or runner's id; of a cycle its least pod; `fleet` of a standstill. One item of a kind is open for a subject.
     public var subject: String
     /// The pod that cannot go on, where there is one.
     public var pod: PodID?

@@ -119,6 +119,9 @@ public enum Subjects {
     public static let channelsMessage = "channels.message"
     public static let channelsRead = "channels.read"
     public static let channelsAck = "channels.ack"
+    public static let webhooksAdd = "webhooks.add"
+    public static let webhooksList = "webhooks.list"
+    public static let webhooksRemove = "webhooks.remove"
 
     // MARK: Status, events, services
 

@@ -26,6 +26,9 @@ final class Stage: Sendable {
     private let servers = Mutex<[BindingsServer]>([])
     private let relays = Mutex<[RelayService]>([])
     let lease: Duration
+    /// Whether the runner is heard of.
+    let beats = Mutex(true)
+    private let heart = Mutex<Task<Void, Never>?>(nil)
 
     private init(nats: NATSServer, bus: BusConnection, pool: DatabasePool, registry: RegistryServer, lease: Duration) {
         self.lease = lease
@@ -59,6 +62,14 @@ final class Stage: Sendable {
             }
         }
         _ = try await it.pods.heartbeat(Heartbeat(runner: "one", host: "h", version: "1", sent: .now(), pods: []))
+        it.heart.withLock { [weak it] heart in
+            heart = Task {
+                while (try? await Task.sleep(for: .seconds(1))) != nil, let it {
+                    guard it.beats.withLock({ $0 }) else { continue }
+                    _ = try? await it.pods.heartbeat(Heartbeat(runner: "one", host: "h", version: "1", sent: .now(), pods: []))
+                }
+            }
+        }
         for _ in 0..<instances { try await it.startService() }
         return it
     }
@@ -77,6 +88,7 @@ final class Stage: Sendable {
     }
 
     func end() async {
+        heart.withLock { $0 }?.cancel()
         await stopService()
         await stopRelay()
         await registry.stop()
@@ -156,8 +168,8 @@ final class Stage: Sendable {
         ).pod
     }
 
-    func say(_ status: String, _ reason: String? = nil, of pod: PodID, seq: UInt64 = 1) throws {
-        let payload = try JSON.encode(PodStatus(status: status, reason: reason, since: .now(), seq: seq, evidence: "as seen"))
+    func say(_ status: String, _ reason: String? = nil, of pod: PodID, seq: UInt64 = 1, fingerprint: String? = nil) throws {
+        let payload = try JSON.encode(PodStatus(status: status, reason: reason, since: .now(), seq: seq, evidence: "as seen", fingerprint: fingerprint))
         // As a detector does: for who listens now, and for the record.
         for subject in [Subjects.status(pod), Subjects.statusChanged(pod)] { try bus.publish(subject, payload: payload) }
     }

@@ -101,7 +101,7 @@ struct AttentionCommand: AsyncParsableCommand {
         case .approval: return item.pod.map { "switchback approve \(names[$0.text])" } ?? ""
         case .binding: return "switchback bind accept \(item.subject)"
         case .question, .login, .quota: return item.pod.map { "switchback attach \(names[$0.text])" } ?? ""
-        case .cycle: return "switchback topology"
+        case .cycle, .standstill: return "switchback topology"
         case .runner: return "switchback ps"
         }
     }

@@ -206,6 +206,27 @@ extension APIClient {
         let page: AttentionPage = try await get("/v1/attention", [("at", at), ("all", all.map { "\($0)" })])
         return page.items
     }
+
+    // MARK: - Webhooks
+
+    public func webhooks() async throws(ErrorBody) -> [Webhook] {
+        let page: WebhookPage = try await get("/v1/webhooks")
+        return page.webhooks
+    }
+
+    public func addWebhook(url: String, format: Webhook.Format = .json, secret: String? = nil, kinds: [Attention.Kind]? = nil) async throws(ErrorBody) -> Webhook {
+        struct Asked: Encodable {
+            var url: String
+            var format: Webhook.Format
+            var secret: String?
+            var kinds: [Attention.Kind]?
+        }
+        return try await post("/v1/webhooks", Asked(url: url, format: format, secret: secret, kinds: kinds))
+    }
+
+    public func removeWebhook(_ id: String) async throws(ErrorBody) {
+        let _: WebhookPage = try await decoded(try await send(.DELETE, "/v1/webhooks/" + Self.escaped(id)))
+    }
 }
 
 // MARK: - Through the gate

@@ -78,7 +78,8 @@ public struct APIServer: Service {
         routes += SessionRoutes(access: access).all + CredentialRoutes(service: service, directory: tokens, file: file).all
         routes += AuditRoutes(service: service).all
         fleet = LiveFleet(bus: bus, logger: logger)
-        routes += BindingRoutes(service: service).all + WaitRoutes(service: service).all + TopologyRoutes(service: service, fleet: fleet).all
+        routes += BindingRoutes(service: service).all + WaitRoutes(service: service).all + WebhookRoutes(service: service).all
+        routes += TopologyRoutes(service: service, fleet: fleet).all
         routes += ChannelRoutes(service: service).all
         routes += HealthRoutes(health: health, metrics: metrics).all
         routes.append(HealthRoutes.description { [routes] in OpenAPI.document(routes + [HealthRoutes.description { [:] }], version: configuration.version) })

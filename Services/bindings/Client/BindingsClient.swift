@@ -72,6 +72,21 @@ public struct BindingsClient: Sendable {
 
     // MARK: - Attention
 
+    /// - Throws: `bad_request` for an address that nothing can be posted to.
+    public func add(_ webhook: AddWebhook) async throws(ErrorBody) -> Webhook {
+        try await bus.ask(Subjects.webhooksAdd, webhook)
+    }
+
+    public func webhooks() async throws(ErrorBody) -> [Webhook] {
+        let page: WebhookPage = try await bus.ask(Subjects.webhooksList, Done())
+        return page.webhooks
+    }
+
+    /// What it was still owed is not posted.
+    public func removeWebhook(_ id: String) async throws(ErrorBody) {
+        let _: Done = try await bus.ask(Subjects.webhooksRemove, GetRecord(id: id))
+    }
+
     public func attention(_ request: ListAttention = ListAttention()) async throws(ErrorBody) -> [Attention] {
         let page: AttentionPage = try await bus.ask(Subjects.attentionList, request)
         return page.items

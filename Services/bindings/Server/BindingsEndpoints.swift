@@ -66,6 +66,9 @@ final class BindingsEndpoints: Sendable {
         try answer(Subjects.channelsMessage) { (request: MessageRequest) in try await service.message(request) }
         try answer(Subjects.channelsRead) { (request: ReadChannel) in try await service.read(request) }
         try answer(Subjects.channelsAck) { (request: MessageRequest) in try await service.acknowledge(request) }
+        try answer(Subjects.webhooksAdd) { (request: AddWebhook) in try await service.store.add(request) }
+        try answer(Subjects.webhooksList) { (_: Done) in WebhookPage(webhooks: try await service.store.webhooks()) }
+        try answer(Subjects.webhooksRemove) { (request: GetRecord) in try await service.store.removeWebhook(request.id) }
     }
 
     func close() {

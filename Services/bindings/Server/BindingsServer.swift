@@ -13,6 +13,7 @@ public final class BindingsServer: Sendable {
     private let sender: EventSender
     private let mail: Deliverer
     private let texts: TextWatcher
+    private let notifier: Notifier
     private let watch: Task<Void, Never>
     private let micro: Microservice?
 
@@ -28,11 +29,12 @@ public final class BindingsServer: Sendable {
     /// - Parameters:
     ///   - sweep: how often deadlines are looked at; by five times that, open records are compared with the registry.
     ///   - lease: how long an instance that died holds up what it was delivering.
+    ///   - link: where people open the web app, for links in posts.
     ///   - micro: counts the requests for the NATS services protocol.
     /// - Throws: when the database or the bus cannot be used.
     public static func start(
         bus: BusConnection, pool: DatabasePool, logger: Logger, instance: String = "bindings", sweep: Duration = .seconds(1),
-        lease: Duration = .seconds(15), micro: Microservice? = nil
+        lease: Duration = .seconds(15), link: String? = nil, micro: Microservice? = nil
     ) async throws -> BindingsServer {
         let store = BindingsStore(pool: pool)
         try await store.migrate()
@@ -40,6 +42,7 @@ public final class BindingsServer: Sendable {
         let relay = RelayClient(bus: bus)
         var service = BindingsService(
             store: store, pods: RegistryKnowledge(registry: RegistryClient(bus: bus)), board: StatusBoard(), relay: relay)
+        let notifier = Notifier(store: store, link: link, logger: logger)
         let sender = EventSender(pool: pool, schema: BindingsStore.schema, bus: bus, logger: logger)
         // Another start of the same instance is another holder: what the one before still hears of is not this one's.
         try await store.reclaim(from: instance)
@@ -53,11 +56,13 @@ public final class BindingsServer: Sendable {
         try await followers.open(on: bus)
         try endpoints.open(on: bus, counting: micro)
         await sender.wake()
-        return BindingsServer(endpoints, followers, sender, mail, texts, watch: watch(service, bus, sender, logger, instance, sweep), micro)
+        return BindingsServer(
+            endpoints, followers, sender, mail, texts, notifier,
+            watch: watch(service, bus, sender, logger, instance, sweep), micro)
     }
 
     private init(
-        _ endpoints: BindingsEndpoints, _ followers: Followers, _ sender: EventSender, _ mail: Deliverer, _ texts: TextWatcher,
+        _ endpoints: BindingsEndpoints, _ followers: Followers, _ sender: EventSender, _ mail: Deliverer, _ texts: TextWatcher, _ notifier: Notifier,
         watch: Task<Void, Never>, _ micro: Microservice?
     ) {
         self.mail = mail
@@ -65,6 +70,7 @@ public final class BindingsServer: Sendable {
         self.endpoints = endpoints
         self.followers = followers
         self.sender = sender
+        self.notifier = notifier
         self.watch = watch
         self.micro = micro
     }
@@ -72,6 +78,7 @@ public final class BindingsServer: Sendable {
     /// Stops answering, keeps what is at hand, leaves the rest to whoever starts next.
     public func stop() async {
         watch.cancel()
+        notifier.stop()
         endpoints.close()
         texts.stop()
         await mail.stop()
@@ -85,6 +92,7 @@ public final class BindingsServer: Sendable {
     ) -> Task<Void, Never> {
         Task {
             var round = 0
+            var wasStandstill = false
             while !Task.isCancelled {
                 if bus.isConnected, let payload = try? JSON.encode(Alive(instance: instance, time: .now())) {
                     try? bus.publish(Subjects.alive(service: "bindings", instance: instance), payload: payload)
@@ -92,7 +100,7 @@ public final class BindingsServer: Sendable {
                 do {
                     var isChanged = try await service.tick()
                     if round % 5 == 0, bus.isConnected {
-                        try await service.reconcile()
+                        try await service.reconcile(&wasStandstill)
                         await service.texts?.look()
                         isChanged = true
                     }

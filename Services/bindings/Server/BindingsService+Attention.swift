@@ -1,5 +1,6 @@
 internal import BindingsCore
 internal import Contract
+internal import RegistryClient
 
 /// What needs a person: opened once for each episode, closed when it is resolved.
 extension BindingsService {
@@ -24,10 +25,16 @@ extension BindingsService {
             try close(item, "answered", in: &ledger)
         }
         guard try ledger.open(Attention.self, key: "\(kind.rawValue) \(pod)") == nil else { return }
-        try ledger.put(
+        try announce(
             Attention(
                 id: RecordID.make("A"), kind: kind, subject: pod.text, pod: pod, summary: status.summary ?? "waits for \(claim.why)", status: status,
-                opened: ledger.time), "opened")
+                opened: ledger.time), in: &ledger)
+    }
+
+    /// Every item opens here, and is posted once to whoever wants to hear of it.
+    private func announce(_ item: Attention, in ledger: inout Ledger) throws {
+        try ledger.put(item, "opened")
+        try ledger.enqueuePosts(of: item)
     }
 
     /// A pod has ended: nothing of it needs anybody.
@@ -42,10 +49,10 @@ extension BindingsService {
         if binding.isLive && !binding.pending.isEmpty {
             guard open == nil else { return }
             let scopes = binding.pending.map(\.rawValue).joined(separator: ", ")
-            try ledger.put(
+            try announce(
                 Attention(
                     id: RecordID.make("A"), kind: .binding, subject: binding.id, pod: binding.from,
-                    summary: "\(binding.from) asks \(binding.to) for \(scopes)" + (binding.note.map { ": \($0)" } ?? ""), opened: ledger.time), "opened")
+                    summary: "\(binding.from) asks \(binding.to) for \(scopes)" + (binding.note.map { ": \($0)" } ?? ""), opened: ledger.time), in: &ledger)
         } else if let open {
             let word =
                 switch binding.reason {
@@ -88,10 +95,54 @@ extension BindingsService {
         for item in open where !cycles.contains(where: { $0 == item.path }) { try close(item, "ended", in: &ledger) }
         for path in cycles where !open.contains(where: { $0.path == path }) {
             guard let first = path.first else { continue }
-            try ledger.put(
+            try announce(
                 Attention(
                     id: RecordID.make("A"), kind: .cycle, subject: first.text, path: path,
-                    summary: "nobody can go on: " + (path + [first]).map(\.text).joined(separator: " waits on "), opened: ledger.time), "opened")
+                    summary: "nobody can go on: " + (path + [first]).map(\.text).joined(separator: " waits on "), opened: ledger.time), in: &ledger)
+        }
+    }
+
+    /// A runner is not heard of any more, or is again.
+    func learn(_ event: RunnerEvent) async throws {
+        let key = "\(Attention.Kind.runner.rawValue) \(event.runner)"
+        try await store.change { ledger in
+            let item = try ledger.open(Attention.self, key: key)
+            switch (event.what, item) {
+            case ("offline", nil):
+                try announce(
+                    Attention(
+                        id: RecordID.make("A"), kind: .runner, subject: event.runner,
+                        summary: "the runner \(event.runner) is not heard of since \(event.time); its pods may go on, nobody can start or stop any there",
+                        opened: ledger.time), in: &ledger)
+            case ("online", let item?): try close(item, "back", in: &ledger)
+            default: break
+            }
+        }
+    }
+
+    /// Looks whether nobody works although somebody waits for a pod. It opens an item when it was so at the look before as well: between a
+    /// pod's end of work and its waiter's beginning it is so for a moment.
+    func watchStandstill(_ live: [Pod], _ before: inout Bool) async throws {
+        let snapshot = try await store.snapshot(at: nil)
+        let fleet = Fleet(
+            pods: live.map { pod in
+                var pod = pod
+                pod.status = board.status(of: pod)
+                return pod
+            }, snapshot: snapshot)
+        let isStandstill = fleet.isStandstill
+        defer { before = isStandstill }
+        let key = "\(Attention.Kind.standstill.rawValue) fleet"
+        let isOpen = try await store.list(Attention.self).contains { $0.kind == .standstill }
+        guard isStandstill ? before && !isOpen : isOpen else { return }
+        try await store.change { ledger in
+            let item = try ledger.open(Attention.self, key: key)
+            if let item, !isStandstill { return try close(item, "answered", in: &ledger) }
+            guard item == nil, isStandstill else { return }
+            try announce(
+                Attention(
+                    id: RecordID.make("A"), kind: .standstill, subject: "fleet",
+                    summary: "nobody works and somebody waits; switchback topology says for whom", opened: ledger.time), in: &ledger)
         }
     }
 }

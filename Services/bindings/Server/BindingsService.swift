@@ -233,17 +233,20 @@ struct BindingsService: Sendable {
     }
 
     /// Compares every open record with what the registry says now: messages that nobody heard are made up for.
-    func reconcile() async throws {
+    /// - Parameter wasStandstill: what the look before found.
+    func reconcile(_ wasStandstill: inout Bool) async throws {
         let concerned = try await store.concernedPods()
         guard !concerned.isEmpty else { return }
-        let live = Dictionary(try await pods.livePods().map { ($0.pod, $0) }, uniquingKeysWith: { first, _ in first })
+        let pods = try await self.pods.livePods()
+        try await watchStandstill(pods, &wasStandstill)
+        let live = Dictionary(pods.map { ($0.pod, $0) }, uniquingKeysWith: { first, _ in first })
         for pod in concerned {
             if let pod = live[pod] {
                 if let status = board.status(of: pod), try await isNews(status, of: pod.pod) { try await learn(status, of: pod.pod) }
                 continue
             }
             do {
-                let pod = try await pods.pod(pod)
+                let pod = try await self.pods.pod(pod)
                 try await learn(pod.lifecycle, pod.exit, of: pod.pod)
             } catch let error as ErrorBody where error.code == .notFound {
                 // Made a moment ago, or forgotten by a registry that was restored: its own exit decides.

@@ -101,5 +101,30 @@ extension BindingsStore {
             );
             CREATE INDEX mailboxes_waiting ON mailboxes (pod) WHERE is_waiting;
             """),
+        Migration(
+            "webhooks, and the posts that they are owed",
+            """
+            CREATE TABLE webhooks (
+                id text PRIMARY KEY,
+                url text NOT NULL,
+                format text NOT NULL,
+                -- Needed to sign each post, so it cannot be hashed; nothing tells it.
+                secret text,
+                kinds text[],
+                author text NOT NULL,
+                created timestamptz NOT NULL DEFAULT now(),
+                last_post timestamptz,
+                last_problem text
+            );
+            CREATE TABLE posts (
+                webhook text NOT NULL REFERENCES webhooks ON DELETE CASCADE,
+                item text NOT NULL,
+                attempts integer NOT NULL DEFAULT 0,
+                -- When it is tried next; whoever tries moves it on first, so that nobody else does.
+                due timestamptz NOT NULL DEFAULT now(),
+                PRIMARY KEY (webhook, item)
+            );
+            CREATE INDEX posts_due ON posts (due);
+            """),
     ]
 }

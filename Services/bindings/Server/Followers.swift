@@ -10,6 +10,7 @@ internal import Synchronization
 final class Followers: Sendable {
     private struct Waiting {
         var pods: [StreamMessage] = []
+        var runners: [StreamMessage] = []
         var statuses: [(PodID, PodStatus)] = []
         var isWorking = false
         var isStopped = false
@@ -19,7 +20,7 @@ final class Followers: Sendable {
     private let sender: EventSender
     private let logger: Logger
     private let waiting = Mutex(Waiting())
-    private let consumer = Mutex<PullConsumer?>(nil)
+    private let consumers = Mutex<(pods: PullConsumer, runners: PullConsumer)?>(nil)
     private let subscriptions = Mutex<[BusSubscription]>([])
 
     init(service: BindingsService, sender: EventSender, logger: Logger) {
@@ -37,7 +38,14 @@ final class Followers: Sendable {
                 batch: 256),
             onTrouble: { logger.info("following anew", metadata: ["reason": "\($0)"]) },
             handler: { [weak self] message in self?.take { $0.pods.append(message) } })
-        consumer.withLock { $0 = pods }
+        let runners = try await PullConsumer.start(
+            bus,
+            .init(
+                stream: Streams.events, filter: "event.runner.*.*", ack: .explicit(durable: "bindings-runners", wait: .seconds(30), maxPending: 2000),
+                batch: 256),
+            onTrouble: { logger.info("following anew", metadata: ["reason": "\($0)"]) },
+            handler: { [weak self] message in self?.take { $0.runners.append(message) } })
+        consumers.withLock { $0 = (pods, runners) }
         let board = service.board
         // Each instance hears all statuses, to know the newest; one of them does what follows.
         let all = try bus.subscribe(Subjects.allStatus) { message in
@@ -58,7 +66,10 @@ final class Followers: Sendable {
     /// Stops taking and waits for the batch in work; what was not kept is delivered again to the next instance.
     func close() async {
         for subscription in subscriptions.withLock({ $0 }) { subscription.unsubscribe() }
-        await consumer.withLock({ $0 })?.stop()
+        if let consumers = consumers.withLock({ $0 }) {
+            await consumers.pods.stop()
+            await consumers.runners.stop()
+        }
         waiting.withLock { $0.isStopped = true }
         for _ in 0..<150 where waiting.withLock({ $0.isWorking }) { try? await Task.sleep(for: .milliseconds(10)) }
     }
@@ -76,12 +87,13 @@ final class Followers: Sendable {
         var pause = Duration.milliseconds(100)
         while true {
             let batch: Waiting? = waiting.withLock { waiting in
-                if waiting.isStopped || (waiting.pods.isEmpty && waiting.statuses.isEmpty) {
+                if waiting.isStopped || (waiting.pods.isEmpty && waiting.runners.isEmpty && waiting.statuses.isEmpty) {
                     waiting.isWorking = false
                     return nil
                 }
                 defer {
                     waiting.pods = []
+                    waiting.runners = []
                     waiting.statuses = []
                 }
                 return waiting
@@ -118,8 +130,14 @@ final class Followers: Sendable {
             }
             try await service.learn(event.pod.lifecycle, event.pod.exit, of: event.pod.pod)
         }
-        let consumer = consumer.withLock { $0 }
-        for message in batch.pods { consumer?.ack(message) }
+        for message in batch.runners {
+            guard let event = try? JSON.decode(RunnerEvent.self, from: message.message.payload) else { continue }
+            try await service.learn(event)
+        }
+        if let consumers = consumers.withLock({ $0 }) {
+            for message in batch.pods { consumers.pods.ack(message) }
+            for message in batch.runners { consumers.runners.ack(message) }
+        }
         if !batch.pods.isEmpty { await service.mail?.look() }
         await sender.wake()
     }

@@ -213,6 +213,14 @@ enum OpenAPISchemas {
                 "status": reference("Status"), "opened": time, "closed": time, "resolution": string, "blocks": integer, "frees": integer,
             ], required: ["id", "kind", "subject", "summary", "opened"]),
         "AttentionPage": object(["items": list(reference("Attention"))], required: ["items"]),
+        "Webhook": object(
+            [
+                "id": string, "url": string, "format": ["type": "string", "enum": ["json", "text"]], "kinds": list(string), "is_signed": boolean,
+                "author": string, "created": time, "last_post": time, "last_problem": string, "waiting": integer,
+            ], required: ["id", "url", "format", "is_signed", "author", "created", "waiting"]),
+        "WebhookPage": object(["webhooks": list(reference("Webhook"))], required: ["webhooks"]),
+        "WebhookRequest": object(
+            ["url": string, "format": ["type": "string", "enum": ["json", "text"]], "secret": string, "kinds": list(string)], required: ["url"]),
         "Recording": [
             "description": "JSON Lines: one object per frame.", "type": "string",
         ],
