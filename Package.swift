@@ -162,7 +162,8 @@ let package = Package(
 
         // Tests.
         tests("BindingsCore", ["BindingsCore", "Contract"]),
-        tests("Bindings", ["BindingsServer", "BindingsClient", "Digest", "RegistryClient", "RegistryServer", "RelayServer", "TestSupport", "Contract", "Bus", "Database", logging]),
+        tests(
+            "Bindings", ["BindingsServer", "BindingsClient", "Digest", "RegistryClient", "RegistryServer", "RelayServer", "TestSupport", "Contract", "Bus", "Database", logging]),
         tests("Terminal", ["Terminal", "Inspect"]),
         tests("Contract", ["Contract"]),
         tests("Asciicast", ["Asciicast"]),

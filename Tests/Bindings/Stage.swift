@@ -62,14 +62,13 @@ final class Stage: Sendable {
             }
         }
         _ = try await it.pods.heartbeat(Heartbeat(runner: "one", host: "h", version: "1", sent: .now(), pods: []))
-        it.heart.withLock { [weak it] heart in
-            heart = Task {
-                while (try? await Task.sleep(for: .seconds(1))) != nil, let it {
-                    guard it.beats.withLock({ $0 }) else { continue }
-                    _ = try? await it.pods.heartbeat(Heartbeat(runner: "one", host: "h", version: "1", sent: .now(), pods: []))
-                }
+        let heart = Task { [weak it] in
+            while (try? await Task.sleep(for: .seconds(1))) != nil, let it {
+                guard it.beats.withLock({ $0 }) else { continue }
+                _ = try? await it.pods.heartbeat(Heartbeat(runner: "one", host: "h", version: "1", sent: .now(), pods: []))
             }
         }
+        it.heart.withLock { $0 = heart }
         for _ in 0..<instances { try await it.startService() }
         return it
     }

@@ -4,6 +4,7 @@ import Database
 import Digest
 import Foundation
 import RegistryClient
+import Synchronization
 import TestSupport
 import Testing
 
