@@ -125,7 +125,9 @@ public final class BusConnection: @unchecked Sendable {
         if let problem = certificates?.problem { return BusError(.noServer, "no connection to \(shownServers): \(problem)") }
         // Reconnecting never ends, so "no server left" means that each one refused us.
         if status == NATS_NO_SERVER || status == NATS_CONNECTION_AUTH_FAILED {
-            return BusError(.authentication, "\(shownServers) refused the credentials of \(options.name)")
+            // A certificate that is refused ends a connection of TLS 1.3 after its handshake, often before the reason has come.
+            let what = options.tls == nil ? "the credentials" : "the certificate or the credentials"
+            return BusError(.authentication, "\(shownServers) refused \(what) of \(options.name)")
         }
         return BusError(status: status, doing: "\(shownServers) refused the connection of \(options.name)")
     }

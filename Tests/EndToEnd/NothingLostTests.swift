@@ -30,6 +30,25 @@ struct NothingLostTests {
         try await expectWhole(stack, pod.pod)
     }
 
+    @Test(
+        "With TLS on the bus, and everybody's certificates replaced by another authority's under way, every line is recorded once and in order",
+        .enabled(if: TestCertificates.areAvailable, "openssl is needed"))
+    func certificates() async throws {
+        let certificates = try TestCertificates()
+        for name in ["server", "client"] { try certificates.sign(name) }
+        let stack = try await Stack.start(certificates: certificates)
+        let stop = stack.directory + "/stop"
+        let pod = try await stack.run(["sh", "-c", numbers, stop])
+        try certificates.makeAuthority()
+        for name in ["server", "client"] { try certificates.sign(name) }
+        try await stack.nats.restart()
+        try await goesOn(stack, pod.pod)
+        #expect(FileManager.default.createFile(atPath: stop, contents: nil))
+        let ended = try await stack.waitUntilEnded(pod.pod)
+        #expect(ended.exit == .code(0))
+        try await expectWhole(stack, pod.pod)
+    }
+
     @Test("With the bus away for a minute, the spool keeps what a pod prints, and all of it arrives afterwards")
     func busAway() async throws {
         let stack = try await Stack.start()

@@ -20,6 +20,7 @@ final class Stack: Sendable {
     }
 
     let authority: BusAuthority
+    private let certificates: TestCertificates?
     let nats: NATSServer
     let postgres: TestPostgres
     let directory: String
@@ -35,16 +36,18 @@ final class Stack: Sendable {
     static let person = Author(kind: .person, id: "test")
 
     /// Starts everything and waits until each part is ready.
-    static func start(_ parts: [Part] = Part.allCases) async throws -> Stack {
-        let stack = try await Stack()
+    /// - Parameter certificates: for a bus that speaks TLS; they have `server` and `client`.
+    static func start(_ parts: [Part] = Part.allCases, certificates: TestCertificates? = nil) async throws -> Stack {
+        let stack = try await Stack(certificates)
         for part in parts { try await stack.start(part) }
         return stack
     }
 
-    private init() async throws {
+    private init(_ certificates: TestCertificates?) async throws {
+        self.certificates = certificates
         // The credentials and rights of production, so that a right that is missing shows here.
         authority = BusAuthority()
-        nats = try await NATSServer.start(configuration: authority.serverConfiguration())
+        nats = try await NATSServer.start(configuration: authority.serverConfiguration() + (certificates?.server ?? ""))
         postgres = try await TestPostgres.start()
         databaseURL = try await postgres.makeDatabase()
         directory = FileManager.default.temporaryDirectory.path + "/switchback-e2e-\(UUID().uuidString.prefix(8))"
@@ -66,6 +69,7 @@ final class Stack: Sendable {
         bus = try await nats.connect(name: "end-to-end") {
             $0.credentialsFile = mine
             $0.inbox = Subjects.inbox(service: "admin")
+            $0.tls = certificates?.client()
         }
     }
 
@@ -87,7 +91,7 @@ final class Stack: Sendable {
     func start(_ part: Part) async throws {
         let log = log(part)
         let before = (try? String(contentsOfFile: log, encoding: .utf8))?.utf8.count ?? 0
-        let environment = [
+        var environment = [
             "SWITCHBACK_NATS_URL": nats.url,
             "SWITCHBACK_NATS_CREDS": "\(directory)/\(part.rawValue).creds",
             "SWITCHBACK_SHIM_SIGNER": directory + "/shim-signer",
@@ -100,6 +104,11 @@ final class Stack: Sendable {
             "SWITCHBACK_RUNNER_NAME": "local",
             "SWITCHBACK_SHIM": programsDirectory + "/switchback-shim",
         ]
+        if let certificates {
+            environment["SWITCHBACK_NATS_CA"] = certificates.authority
+            environment["SWITCHBACK_NATS_CERT"] = certificates.certificate("client")
+            environment["SWITCHBACK_NATS_KEY"] = certificates.key("client")
+        }
         let process = try ChildProcess(["\(programsDirectory)/switchback-\(part.rawValue)"], environment: environment, log: log)
         running.withLock { $0[part] = process }
         try await eventually(within: .seconds(30), "\(part) was not ready; its log: \(tail(log))") { () -> Bool? in
