@@ -58,7 +58,7 @@ func service(
         program(
             "switchback-" + folder, "Services/\(folder)",
             [.byName(name: name + "Server"), "ServiceKit", "Bus", "Contract", logging]
-                + (["detector": ["Agents"], "registry": ["BusRights"], "runner": ["Agents"], "relay": ["BindingsClient"]][folder] ?? []),
+                + (["detector": ["Agents"], "recorder": ["Redaction"], "registry": ["BusRights"], "runner": ["Agents"], "relay": ["BindingsClient", "Redaction"]][folder] ?? []),
             exclude: ["Client", "Server"] + (["runner": ["Shim", "ShimProgram"], "bindings": ["Core"], "detector": ["Detection"]][folder] ?? [])),
     ]
 }
@@ -114,6 +114,8 @@ let package = Package(
         library("Digest", "Shared/Digest", ["COpenSSL"]),
         library("Asciicast", "Shared/Asciicast"),
         hotLibrary("Pattern", "Shared/Pattern", ["Contract"]),
+        // Looks at every line that is shown.
+        hotLibrary("Redaction", "Shared/Redaction", ["Contract", "Pattern", "Terminal"]),
         library("Agents", "Shared/Agents", ["Contract", "Pattern", toml]),
         // What an agent is doing, from events and time alone.
         hotLibrary("Detection", "Services/detector/Detection", ["Agents", "Contract", "Pattern", "Terminal"]),
@@ -149,13 +151,14 @@ let package = Package(
         library(
             "APIServer", "Services/api/Server",
             [
-                "Asciicast", "BindingsClient", "BindingsCore", "Bus", "Compression", "Contract", "DetectorClient", "Digest", "RecorderClient", "RegistryClient", "RelayClient",
+                "Asciicast", "BindingsClient", "BindingsCore", "Bus", "Compression", "Contract", "DetectorClient", "Digest", "RecorderClient", "Redaction", "RegistryClient",
+                "RelayClient",
                 "ServiceKit",
                 "Terminal",
                 "ViewProtocol",
                 hummingbird, hummingbirdCore, httpTypes, nioHTTPTypesHTTP1, logging, nioCore, nioPosix, nioHTTP1, nioWebSocket,
             ]),
-        program("switchback-api", "Services/api", ["APIServer", "ServiceKit", "Bus", "Contract", logging], exclude: ["Client", "Server"]),
+        program("switchback-api", "Services/api", ["APIServer", "Redaction", "ServiceKit", "Bus", "Contract", logging], exclude: ["Client", "Server"]),
 
         // Who may what, who waits on whom: values and time in, values out.
         library("BindingsCore", "Services/bindings/Core", ["Contract"]),
@@ -168,6 +171,7 @@ let package = Package(
         tests("Contract", ["Contract"]),
         tests("Asciicast", ["Asciicast"]),
         tests("Pattern", ["Pattern", "Contract"]),
+        tests("Redaction", ["Redaction", "Contract", "Terminal"]),
         tests("Agents", ["Agents", "Contract"]),
         tests("Detection", ["Detection", "Agents", "Contract", "Inspect", "Terminal"]),
         tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract"]),
@@ -192,7 +196,8 @@ let package = Package(
         tests(
             "API",
             [
-                "APIServer", "APIClient", "Asciicast", "Database", "RegistryServer", "ServiceKit", nioCore, nioPosix, nioWebSocket, "RelayServer", "TestSupport", "Contract", "Bus",
+                "APIServer", "APIClient", "Asciicast", "Database", "Redaction", "RegistryServer", "ServiceKit", nioCore, nioPosix, nioWebSocket, "RelayServer", "TestSupport",
+                "Contract", "Bus",
                 "Terminal", "ViewProtocol",
                 "Compression", logging,
             ]),
@@ -215,7 +220,8 @@ let package = Package(
             "Recorder", folder: "recorder",
             client: ["Bus", "Contract"],
             server: [
-                "Asciicast", "BindingsClient", "Bus", "Compression", "Contract", "Database", "Digest", "Pattern", "ServiceKit", "Sharding", "Terminal", "ViewProtocol", logging,
+                "Asciicast", "BindingsClient", "Bus", "Compression", "Contract", "Database", "Digest", "Pattern", "Redaction", "ServiceKit", "Sharding", "Terminal", "ViewProtocol",
+                logging,
                 metrics,
             ])
         + service(
@@ -233,7 +239,7 @@ let package = Package(
             "Relay", folder: "relay",
             client: ["Bus", "Contract"],
             server: [
-                "Agents", "BindingsClient", "Bus", "Compression", "Contract", "Detection", "ServiceKit", "Sharding", "Terminal", "ViewProtocol", logging,
+                "Agents", "BindingsClient", "Bus", "Compression", "Contract", "Detection", "ServiceKit", "Sharding", "Terminal", "Redaction", "ViewProtocol", logging,
                 metrics,
             ])
         + service(

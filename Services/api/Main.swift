@@ -2,6 +2,7 @@ internal import APIServer
 internal import Bus
 internal import Contract
 internal import Logging
+internal import Redaction
 internal import ServiceKit
 
 @main
@@ -20,14 +21,14 @@ enum Main {
                 bus, name: "api", id: configuration.instance, version: ServiceProgram.version, summary: "HTTP, WebSocket, SSE, web",
                 started: Timestamp.now().description)
             let logger = context.logger
+            var settings = APIConfiguration(
+                listen: listen, tokenFile: tokens, webDirectory: configuration.environment["SWITCHBACK_WEB"] ?? WebDirectory.find(),
+                origins: Set((configuration.environment["SWITCHBACK_ORIGINS"] ?? "").split(separator: ",").map(String.init)),
+                proxies: Set((configuration.environment["SWITCHBACK_PROXIES"] ?? "").split(separator: ",").map(String.init)),
+                instance: configuration.instance, version: ServiceProgram.version)
+            settings.redactor = try Redactor.configured(environment: configuration.environment)
             let server = try APIServer(
-                APIConfiguration(
-                    listen: listen, tokenFile: tokens,
-                    webDirectory: configuration.environment["SWITCHBACK_WEB"] ?? WebDirectory.find(),
-                    origins: Set((configuration.environment["SWITCHBACK_ORIGINS"] ?? "").split(separator: ",").map(String.init)),
-                    proxies: Set((configuration.environment["SWITCHBACK_PROXIES"] ?? "").split(separator: ",").map(String.init)),
-                    instance: configuration.instance, version: ServiceProgram.version),
-                bus: bus, bulk: bulk, health: context.health, metrics: context.metrics, logger: logger
+                settings, bus: bus, bulk: bulk, health: context.health, metrics: context.metrics, logger: logger
             ) { port in
                 logger.info("listening", metadata: ["address": "\(listen.host):\(port)"])
             }

@@ -1,6 +1,7 @@
 internal import Bus
 internal import Contract
 internal import RecorderServer
+internal import Redaction
 internal import ServiceKit
 
 @main
@@ -21,6 +22,7 @@ enum Main {
                 }
                 options.retentionBytes = bytes
             }
+            options.redactor = try Redactor.configured(environment: configuration.environment)
             let bus = try await context.connect()
             let bulk = try await context.connect(bulk: true)
             try await context.ensureStreams(bulk)

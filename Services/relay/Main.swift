@@ -1,6 +1,7 @@
 internal import BindingsClient
 internal import Bus
 internal import Contract
+internal import Redaction
 internal import RelayServer
 internal import ServiceKit
 
@@ -13,7 +14,8 @@ enum Main {
             let grants = try BindingGrants(bus: bus, logger: context.logger)
             let relay = RelayService(
                 bus: bus, logger: context.logger, grants: grants,
-                dialogs: .detection(folders: DialogReader.folders(environment: context.configuration.environment)))
+                dialogs: .detection(folders: DialogReader.folders(environment: context.configuration.environment)),
+                redactor: try Redactor.configured(environment: context.configuration.environment))
             try await relay.join(instance: context.configuration.instance)
             let micro = try Microservice(
                 bus, name: "relay", id: context.configuration.instance, version: ServiceProgram.version,

@@ -108,11 +108,14 @@ public struct Search: Sendable, Codable {
     public var to: Timestamp?
     public var limit: Int?
     public var cursor: String?
+    /// Secrets are hidden before anything is looked for, so that none can be guessed piece by piece.
+    public var masked: Bool?
 
     public init(
         query: String, regex: Bool? = nil, ignoreCase: Bool? = nil, pod: PodID? = nil, from: Timestamp? = nil, to: Timestamp? = nil,
-        limit: Int? = nil, cursor: String? = nil
+        limit: Int? = nil, cursor: String? = nil, masked: Bool? = nil
     ) {
+        self.masked = masked
         self.query = query
         self.regex = regex
         self.ignoreCase = ignoreCase

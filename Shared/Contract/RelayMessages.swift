@@ -17,11 +17,14 @@ public struct Attach: Sendable, Codable {
     public var format: Format
     /// Lines of scrollback to add (`ansi`, `text`).
     public var scrollback: Int?
+    /// With `view`: secrets are hidden.
+    public var masked: Bool?
 
-    public init(pod: PodID, format: Format, scrollback: Int? = nil) {
+    public init(pod: PodID, format: Format, scrollback: Int? = nil, masked: Bool? = nil) {
         self.pod = pod
         self.format = format
         self.scrollback = scrollback
+        self.masked = masked
     }
 }
 
@@ -95,13 +98,16 @@ public struct ViewerRequest: Sendable, Codable {
     /// The viewer's size, for smallest-viewer sizing.
     public var columns: Int?
     public var rows: Int?
+    /// The viewer follows the view with secrets hidden.
+    public var masked: Bool?
 
-    public init(pod: PodID, viewer: String, author: Author, role: Role? = nil, columns: Int? = nil, rows: Int? = nil) {
+    public init(pod: PodID, viewer: String, author: Author, role: Role? = nil, columns: Int? = nil, rows: Int? = nil, masked: Bool? = nil) {
         self.pod = pod
         self.viewer = viewer
         self.author = author
         self.role = role
         self.columns = columns
         self.rows = rows
+        self.masked = masked
     }
 }

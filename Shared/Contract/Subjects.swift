@@ -45,6 +45,8 @@ public enum Subjects {
     // MARK: Live views
 
     public static func viewDelta(_ pod: PodID) -> String { "view.\(pod).delta" }
+    /// The same with secrets hidden.
+    public static func viewMasked(_ pod: PodID) -> String { "view.\(pod).masked" }
     public static func viewKeyframe(_ pod: PodID) -> String { "view.\(pod).keyframe" }
     /// Requests to the relay that owns the shard: `attach`, `write`, `resize`, `screen`, `watch`, `release`, `take`.
     public static func relay(_ shard: Shard, _ verb: String) -> String { "relay.\(shard).\(verb)" }

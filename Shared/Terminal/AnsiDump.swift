@@ -3,17 +3,20 @@ extension Terminal {
     /// and the beginning of a character or sequence that is not complete.
     ///
     /// `history` lines of scrollback are printed first, so that they end up in the other terminal's scrollback.
-    public func ansi(history: Int = 0) -> [UInt8] { core.ansi(history: history) }
+    public func ansi(history: Int = 0) -> [UInt8] { core.ansi(printing: core.historyTexts(history)) }
+
+    /// The same with these lines in place of the scrollback.
+    public func ansi(historyLines: [String]) -> [UInt8] { core.ansi(printing: historyLines) }
 }
 
 extension Core {
-    func ansi(history wanted: Int) -> [UInt8] {
+    func ansi(printing lines: [String]) -> [UInt8] {
         var out = ""
         // Soft reset, margins and modes that would disturb the painting off, colours plain.
         out += "\u{1B}[!p\u{1B}[?69l\u{1B}[?6l\u{1B}[4l\u{1B}[20l\u{1B}[?7h\u{1B}[r\u{1B}(B\u{0F}\u{1B}[0m\u{1B}]8;;\u{1B}\\"
         out += "\u{1B}[?1049l\u{1B}[?2026l\u{1B}[H\u{1B}[2J\u{1B}[3J"
-        for line in historyTexts(wanted) { out += line + "\r\n" }
-        if wanted > 0 && history.count > 0 {
+        for line in lines { out += line + "\r\n" }
+        if !lines.isEmpty {
             // The printed lines must leave the screen.
             out += "\u{1B}[\(rows);1H" + String(repeating: "\n", count: rows) + "\u{1B}[H"
         }

@@ -16,6 +16,13 @@ public enum ScreenDump {
     public static func dump(
         _ terminal: Terminal, cells: Bool, scrollback: Int, extra: [(name: String, json: String)]
     ) -> [UInt8] {
+        dump(terminal, cells: cells, history: scrollback > 0 ? terminal.history(lines: scrollback) : nil, extra: extra)
+    }
+
+    /// The same with lines of history that are at hand; nil: none were asked for.
+    public static func dump(
+        _ terminal: Terminal, cells: Bool, history: [String]?, extra: [(name: String, json: String)]
+    ) -> [UInt8] {
         var json = JSONWriter()
         json.raw("{")
         for (name, value) in extra {
@@ -38,9 +45,9 @@ public enum ScreenDump {
         json.string(terminal.title)
         json.raw(#","alternate":"#)
         json.bool(terminal.isAlternateScreen)
-        if scrollback > 0 {
+        if let history {
             json.raw(#","history":"#)
-            json.strings(terminal.history(lines: scrollback))
+            json.strings(history)
         }
         if cells {
             json.raw(#","cells":["#)

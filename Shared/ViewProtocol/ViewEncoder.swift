@@ -5,7 +5,11 @@ public import Terminal
 public enum ViewEncoder {
     /// The whole screen: `{"type":"keyframe","seq":…,"time":…,"columns":…,"rows":…,"lines":[[run,…],…],"cursor":…,…}`.
     public static func keyframe(_ terminal: Terminal, seq: UInt64, time: Timestamp, writer: Author? = nil) -> [UInt8] {
-        let screen = terminal.fullDelta()
+        keyframe(terminal.fullDelta(), seq: seq, time: time, writer: writer)
+    }
+
+    /// The same of a screen that is at hand.
+    public static func keyframe(_ screen: ScreenDelta, seq: UInt64, time: Timestamp, writer: Author? = nil) -> [UInt8] {
         var json = JSONWriter()
         json.raw(#"{"type":"keyframe","seq":"#)
         json.number(seq)

@@ -118,7 +118,7 @@ struct PlaybackTests {
         var run = ExportRun(format: TextFormat(), from: nil, to: nil)
         var bytes: [UInt8] = []
         for index in 0..<3 { bytes += try run.take(Self.slice(index)) }
-        bytes += run.finish()
+        bytes += try run.finish()
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
         let wanted = (1...30).filter { $0 != 1 && $0 != 5 }.map { "frame \($0) x" }
         #expect(lines == wanted)
@@ -133,7 +133,7 @@ struct PlaybackTests {
                 format: CastFormat(pod: pod, version: version), from: Timestamp(microseconds: 12_500_000), to: Timestamp(microseconds: 15_500_000))
             var bytes = try run.take(Self.slice(1))
             #expect(run.isAtEnd)
-            bytes += run.finish()
+            bytes += try run.finish()
             var decoder = AsciicastDecoder()
             let events = try decoder.feed(bytes) + decoder.finish()
             #expect(decoder.header?.columns == 20)

@@ -32,6 +32,31 @@ struct SearchTests {
         #expect(try await harness.client.search(Search(query: "permission denied", to: written - .milliseconds(1))).hits.isEmpty)
     }
 
+    @Test("Who may not see secrets finds none, not even by guessing them piece by piece, and what stands beside them")
+    func masked() async throws {
+        let harness = try await RecordingHarness()
+        let secret = "ghp_" + String((0..<36).map { Array("aB3dE5fG7hJ9")[$0 % 12] })
+        var script = Script(columns: 30, rows: 6)
+        script.output("\u{1b}[2J\u{1b}[Hthe key is \(secret) found\r\n")
+        script.wait(.seconds(1))
+        for number in 0..<12 { script.output("line \(number)\r\n") }
+        script.output("again \(secret) there\r\n" + (0..<12).map { "flood \($0)\r\n" }.joined())
+        try await harness.publish(script.frames)
+        try await harness.recorded(script.pod, through: script.last)
+        func hits(_ query: String, regex: Bool = false, masked: Bool) async throws -> [String] {
+            try await harness.client.search(Search(query: query, regex: regex, masked: masked)).hits.map(\.line)
+        }
+        #expect(try await !hits("ghp_aB3d", masked: false).isEmpty)
+        for guess in ["ghp_", "ghp_aB3d", "B3dE5", String(secret.suffix(5)), String(secret.prefix(19))] {
+            #expect(try await hits(guess, masked: true).isEmpty, "\(guess)")
+        }
+        #expect(try await hits("ghp_[a-z]", regex: true, masked: true).isEmpty)
+        let beside = try await hits("the key is", masked: true)
+        #expect(!beside.isEmpty && beside.allSatisfy { $0 == "the key is " + String(repeating: "•", count: 19) })
+        #expect(try await hits("found", masked: true).allSatisfy { $0 == String(repeating: "•", count: 21) + " found" })
+        #expect(try await !hits("found", masked: true).isEmpty)
+    }
+
     @Test("Text on the alternate screen that is overwritten 33 ms later is found, with its 33 ms")
     func brief() async throws {
         let harness = try await RecordingHarness()

@@ -24,6 +24,9 @@ struct Screen: AsyncParsableCommand {
     @Option(help: "Lines of history before the screen.")
     var scrollback: Int = 0
 
+    @Flag(help: "Show secrets as well; for admins, and noted in the audit log.")
+    var reveal = false
+
     func run() async throws {
         let moment = try moment(at)
         let format = format ?? (output.json ? "json" : "text")
@@ -31,7 +34,8 @@ struct Screen: AsyncParsableCommand {
         let backend = try Backend.locate()
         let pod = try await backend.api.pod(target.pod)
         let answer = try await backend.api.screen(
-            pod.pod.text, at: try backend.resolve(moment, for: pod), seq: seq, format: format, scrollback: scrollback > 0 ? scrollback : nil)
+            pod.pod.text, at: try backend.resolve(moment, for: pod), seq: seq, format: format, scrollback: scrollback > 0 ? scrollback : nil,
+            reveal: reveal ? true : nil)
         var bytes = answer.body
         if format == "json" && bytes.last != UInt8(ascii: "\n") { bytes.append(UInt8(ascii: "\n")) }
         Out.write(bytes, to: 1)

@@ -25,6 +25,9 @@ struct Export: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Until then.", valueName: "time"))
     var to: String?
 
+    @Flag(help: "Show secrets as well; for admins, and noted in the audit log.")
+    var reveal = false
+
     func run() async throws {
         let formats: [String: (String, Int?)] = [
             "asciicast": ("asciicast", 2), "v2": ("asciicast", 2), "v3": ("asciicast", 3), "text": ("text", nil), "json": ("json", nil),
@@ -43,7 +46,8 @@ struct Export: AsyncParsableCommand {
         var bytes = 0
         do {
             try await backend.api.export(
-                pod.pod.text, format: wanted, version: version, from: try backend.resolve(first, for: pod), to: try backend.resolve(last, for: pod)
+                pod.pod.text, format: wanted, version: version, from: try backend.resolve(first, for: pod), to: try backend.resolve(last, for: pod),
+                reveal: reveal ? true : nil
             ) { piece in
                 try write(piece, to: file)
                 bytes += piece.count

@@ -25,13 +25,16 @@ struct Replay: AsyncParsableCommand {
     @Option(help: "Times the real speed.")
     var speed: Double = 1
 
+    @Flag(help: "Show secrets as well; for admins, and noted in the audit log.")
+    var reveal = false
+
     func run() async throws {
         let moment = try moment(at)
         guard speed > 0, speed <= 1000 else { throw Failure(.usage, "usage", "--speed goes up to 1000.") }
         let backend = try Backend.locate()
         let pod = try await backend.api.pod(target.pod)
         let start = try moment?.resolve(start: pod.started ?? pod.created, now: .now())
-        try await Scrubber(backend: backend, pod: pod, at: start, speed: speed).run()
+        try await Scrubber(backend: backend, pod: pod, at: start, speed: speed, reveal: reveal).run()
     }
 }
 
@@ -49,11 +52,13 @@ final class Scrubber: Sendable {
     private let backend: Backend
     private let pod: Pod
     private let start: Timestamp?
+    private let reveal: Bool
     private let fields: Mutex<Fields>
     private let ends: AsyncStream<String?>
     private let end: AsyncStream<String?>.Continuation
 
-    init(backend: Backend, pod: Pod, at start: Timestamp?, speed: Double) {
+    init(backend: Backend, pod: Pod, at start: Timestamp?, speed: Double, reveal: Bool) {
+        self.reveal = reveal
         self.backend = backend
         self.pod = pod
         // An ended pod is looked at from its beginning, a running one where it is.
@@ -89,8 +94,8 @@ final class Scrubber: Sendable {
     }
 
     private func stayConnected() async {
-        await StayingConnected { [backend, pod] receive async throws(ErrorBody) in
-            try await backend.api.terminal(pod.pod.text, mode: .view, receive: receive)
+        await StayingConnected { [backend, pod, reveal] receive async throws(ErrorBody) in
+            try await backend.api.terminal(pod.pod.text, mode: .view, reveal: reveal, receive: receive)
         } received: { [weak self] message in
             switch message {
             case .binary(let bytes): self?.receive(bytes)

@@ -31,6 +31,9 @@ struct SearchCommand: AsyncParsableCommand {
     @Option(help: "At most this many.")
     var limit: Int = 100
 
+    @Flag(help: "Show secrets as well; for admins, and noted in the audit log.")
+    var reveal = false
+
     func run() async throws {
         let (first, last) = (try moment(from), try moment(to))
         let backend = try Backend.locate()
@@ -43,7 +46,7 @@ struct SearchCommand: AsyncParsableCommand {
             let page = try await backend.api.search(
                 text, regex: regex ? true : nil, ignoreCase: ignoreCase ? true : nil, pod: found?.pod.text,
                 from: try first?.resolve(start: start, now: .now()).description, to: try last?.resolve(start: start, now: .now()).description,
-                limit: min(1000, max(1, limit - hits.count)), cursor: cursor)
+                limit: min(1000, max(1, limit - hits.count)), cursor: cursor, reveal: reveal ? true : nil)
             hits += page.hits
             cursor = page.next
         } while cursor != nil && hits.count < limit

@@ -148,11 +148,11 @@ public struct APIClient: Sendable {
 
     /// A screen, now or at a time; `format` is text, ansi or json.
     public func screen(
-        _ ref: String, at: String? = nil, seq: UInt64? = nil, format: String = "text", scrollback: Int? = nil
+        _ ref: String, at: String? = nil, seq: UInt64? = nil, format: String = "text", scrollback: Int? = nil, reveal: Bool? = nil
     ) async throws(ErrorBody) -> Screen {
         let response = try await send(
             .GET, path(ref, "screen"),
-            query: [("at", at), ("seq", seq.map { "\($0)" }), ("format", format), ("scrollback", scrollback.map(String.init))])
+            query: [("at", at), ("seq", seq.map { "\($0)" }), ("format", format), ("scrollback", scrollback.map(String.init)), ("reveal", reveal.map { "\($0)" })])
         return Screen(
             seq: response.headers.first(name: "Sb-Seq").flatMap { UInt64($0) } ?? 0,
             time: response.headers.first(name: "Sb-Time").flatMap { Timestamp($0) },
@@ -165,24 +165,25 @@ public struct APIClient: Sendable {
 
     public func search(
         _ query: String, regex: Bool? = nil, ignoreCase: Bool? = nil, pod: String? = nil, from: String? = nil, to: String? = nil,
-        limit: Int? = nil, cursor: String? = nil
+        limit: Int? = nil, cursor: String? = nil, reveal: Bool? = nil
     ) async throws(ErrorBody) -> SearchPage {
         try await get(
             "/v1/search",
             [
                 ("q", query), ("regex", regex.map { "\($0)" }), ("ignore_case", ignoreCase.map { "\($0)" }), ("pod", pod), ("from", from),
-                ("to", to), ("limit", limit.map(String.init)), ("cursor", cursor),
+                ("to", to), ("limit", limit.map(String.init)), ("cursor", cursor), ("reveal", reveal.map { "\($0)" }),
             ])
     }
 
     /// A recording, in pieces as they come. `format` is asciicast, text or json; `version` 2 or 3.
     public func export(
-        _ ref: String, format: String = "asciicast", version: Int? = nil, from: String? = nil, to: String? = nil,
+        _ ref: String, format: String = "asciicast", version: Int? = nil, from: String? = nil, to: String? = nil, reveal: Bool? = nil,
         _ receive: ([UInt8]) async throws -> Void
     ) async throws {
         let response = try await send(
             .GET, path(ref, "recording"),
-            query: [("format", format), ("version", version.map(String.init)), ("from", from), ("to", to)], timeout: .hours(6))
+            query: [("format", format), ("version", version.map(String.init)), ("from", from), ("to", to), ("reveal", reveal.map { "\($0)" })],
+            timeout: .hours(6))
         for try await piece in response.body { try await receive(Array(piece.readableBytesView)) }
     }
 

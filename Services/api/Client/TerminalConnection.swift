@@ -121,7 +121,7 @@ extension APIClient {
     /// Opens a terminal socket. Throws what the server says against it.
     public func terminal(
         _ ref: String, mode: TerminalConnection.Mode, columns: Int? = nil, rows: Int? = nil, smallest: Bool = false, rate: Int? = nil,
-        scrollback: Int? = nil,
+        scrollback: Int? = nil, reveal: Bool = false,
         receive: @escaping @Sendable (TerminalConnection.Message) -> Void
     ) async throws(ErrorBody) -> TerminalConnection {
         var path = "/v1/pods/\(Self.escaped(ref))/terminal?mode=\(mode.rawValue)"
@@ -130,6 +130,7 @@ extension APIClient {
         if smallest { path += "&size=smallest" }
         if let rate { path += "&rate=\(rate)" }
         if let scrollback { path += "&scrollback=\(scrollback)" }
+        if reveal { path += "&reveal=1" }
         return try await TerminalConnection.open(self, path: path, receive: receive)
     }
 }

@@ -5,6 +5,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import HummingbirdCore
 public import Logging
+public import Redaction
 internal import NIOCore
 internal import NIOHTTP1
 internal import RegistryClient
@@ -22,6 +23,8 @@ public struct APIConfiguration: Sendable {
     public var origins: Set<String>
     /// Addresses of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     public var proxies: Set<String>
+    /// What is hidden from whoever does not ask to see it.
+    public var redactor = Redactor.standard
     public var instance: String
     public var version: String
 
@@ -69,12 +72,12 @@ public struct APIServer: Service {
         tokens = TokenDirectory(bus: bus, logger: logger)
         auditor = Auditor(bus: bus, logger: logger)
         access = Access(verifiers: [file, tokens], origins: configuration.origins)
-        service = TerminalService(bus: bus, grants: try BindingGrants(bus: bus, logger: logger), instance: configuration.instance, logger: logger)
+        service = TerminalService(bus: bus, grants: try BindingGrants(bus: bus, logger: logger), instance: configuration.instance, logger: logger, redactor: configuration.redactor)
         var routes = PodRoutes(service: service).all + ScreenRoutes(service: service).all + StatusRoutes(service: service).all + TerminalRoutes(access: access).all
         routes +=
             RecordingRoutes(
                 service: service, importer: Importer(bus: bulk, registry: service.registry, logger: logger), access: access
-            ).all + EventRoutes(bus: bus, access: access, tokens: tokens).all
+            ).all + EventRoutes(bus: bus, access: access, tokens: tokens, redactor: configuration.redactor).all
         routes += SessionRoutes(access: access).all + CredentialRoutes(service: service, directory: tokens, file: file).all
         routes += AuditRoutes(service: service).all
         fleet = LiveFleet(bus: bus, logger: logger)

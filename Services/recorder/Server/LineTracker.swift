@@ -1,4 +1,5 @@
 internal import Contract
+internal import Redaction
 internal import Terminal
 
 /// Follows which lines stand on a screen from when to when, for the lines that matter.
@@ -15,12 +16,19 @@ struct LineTracker {
     }
 
     private let matches: (String) -> Bool
+    /// Hides secrets before anything is looked at; none: lines as they are.
+    private let redactor: Redactor?
+    /// With it: the rows as they are, and the last lines that left.
+    private var plain: [String] = []
+    private var left: [String] = []
+    private static let context = 16
     /// What each row shows: its text, and its interval if the text matters.
     private var rows: [(text: String, interval: Interval?)] = []
     private var verdicts: [String: Bool] = [:]
     private(set) var ended: [Interval] = []
 
-    init(matches: @escaping (String) -> Bool) {
+    init(redactor: Redactor? = nil, matches: @escaping (String) -> Bool) {
+        self.redactor = redactor
         self.matches = matches
     }
 
@@ -31,7 +39,9 @@ struct LineTracker {
     /// was followed, go on.
     mutating func begin(_ engine: Terminal, seq: UInt64, time: Timestamp) {
         _ = engine.takeChangedRows()
-        move(to: engine.text(), scrolled: 0, seq: seq, time: time)
+        if redactor != nil { plain = engine.text() }
+        let texts = redactor.map { ScreenRedaction(engine, $0).texts(engine) } ?? engine.text()
+        move(to: texts, scrolled: 0, seq: seq, time: time)
     }
 
     /// What followed is not known: everything ends here.
@@ -46,14 +56,32 @@ struct LineTracker {
         var texts = rows.map(\.text)
         texts.removeFirst(min(changes.scrollCount, texts.count))
         if texts.count > engine.rows { texts.removeLast(texts.count - engine.rows) }
+        let known = texts.count
         while texts.count < engine.rows { texts.append(engine.rowText(texts.count)) }
-        for row in changes.rows where row < texts.count { texts[row] = engine.rowText(row) }
+        if let redactor {
+            for (row, text) in ScreenRedaction.texts(of: changes.rows + Array(known..<max(known, engine.rows)), in: engine, redactor) { texts[row] = text }
+        } else {
+            for row in changes.rows where row < texts.count { texts[row] = engine.rowText(row) }
+        }
         var before = Set<String>()
-        if !changes.scrolledText.isEmpty { before = Set(rows.map(\.text)) }
+        if !changes.scrolledText.isEmpty { before = redactor == nil ? Set(rows.map(\.text)) : Set(plain) }
         move(to: texts, scrolled: changes.scrollCount, seq: frame.seq, time: frame.time)
-        for line in changes.scrolledOff where !before.contains(line) && matters(line) {
+        let gone = changes.scrolledOff
+        let shown = redactor.map { hidden(gone, engine, $0) } ?? gone
+        for (line, plain) in zip(shown, gone) where !before.contains(plain) && matters(line) {
             ended.append(Interval(line: line, row: nil, from: frame.time, to: frame.time, seq: frame.seq))
         }
+    }
+
+    /// Lines that left the screen, seen with what went before them and what follows, so that a secret that was wrapped is known in each part.
+    private mutating func hidden(_ gone: [String], _ engine: Terminal, _ redactor: Redactor) -> [String] {
+        plain = engine.text()
+        guard !gone.isEmpty else { return gone }
+        let all = left + gone + plain.prefix(Self.context)
+        let hidden = redactor.redacted(rows: all, columns: engine.columns)
+        let result = Array(hidden[left.count..<(left.count + gone.count)])
+        left = (left + gone).suffix(Self.context)
+        return result
     }
 
     mutating func takeEnded() -> [Interval] {

@@ -3,6 +3,7 @@ public import Bus
 internal import Contract
 internal import Database
 public import Logging
+public import Redaction
 internal import Sharding
 internal import Synchronization
 
@@ -22,6 +23,8 @@ public final class Recorder: Sendable {
         public var patience: Duration
         /// Bytes of frames in memory at which it stops taking more until some are stored.
         public var memoryBytes: Int
+        /// What is hidden from searches of those who may not see secrets.
+        public var redactor = Redactor.standard
 
         public init(
             databaseURL: String, instance: String, retentionAge: Duration? = nil, retentionBytes: Int64? = nil,
@@ -70,6 +73,7 @@ public final class Recorder: Sendable {
         settings.tailAge = options.tailAge
         settings.limits.patience = options.patience
         settings.memoryBytes = options.memoryBytes
+        settings.redactor = options.redactor
         let instance = options.instance
         service = RecorderService(
             store: RecorderStore(pool: pool), settings: settings,

@@ -1,6 +1,7 @@
 internal import Contract
 internal import Database
 internal import Pattern
+internal import Redaction
 internal import Terminal
 
 /// What a search looks for in a line.
@@ -82,7 +83,7 @@ extension RecorderService {
                 let range = try await store.searchSegments(
                     pod.pod, from: request.from, to: request.to, startingAt: seq, required: query.required, limit: 24)
                 if range.isEmpty { break }
-                let found = try await replay(range, query, isEnded: pod.isEnded, lastSeq: pod.lastSeq)
+                let found = try await replay(range, query, isEnded: pod.isEnded, lastSeq: pod.lastSeq, redactor: request.masked == true ? settings.redactor : nil)
                 for interval in found.sorted(by: { ($0.from, $0.seq, $0.row ?? -1) < ($1.from, $1.seq, $1.row ?? -1) }) {
                     if let from = request.from, let to = interval.to, to < from { continue }
                     if let to = request.to, interval.from > to { continue }
@@ -106,10 +107,10 @@ extension RecorderService {
 
     /// Replays segments in order and gives the intervals of lines that match.
     private func replay(
-        _ segments: [RecorderStore.Found], _ query: LineQuery, isEnded: Bool, lastSeq: UInt64
+        _ segments: [RecorderStore.Found], _ query: LineQuery, isEnded: Bool, lastSeq: UInt64, redactor: Redactor?
     ) async throws -> [LineTracker.Interval] {
         try await onWorker {
-            var tracker = LineTracker { query.matches($0) }
+            var tracker = LineTracker(redactor: redactor) { query.matches($0) }
             var followed: (seq: UInt64, time: Timestamp)?
             for segment in segments {
                 if let followed, followed.seq + 1 != segment.header.firstSeq { tracker.interrupt(at: followed.time) }

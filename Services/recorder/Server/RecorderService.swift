@@ -3,6 +3,7 @@ internal import Database
 internal import Dispatch
 internal import Logging
 internal import Metrics
+internal import Redaction
 internal import Synchronization
 
 /// What the recorder tells the world.
@@ -31,6 +32,7 @@ final class RecorderService: Sendable {
         /// Bytes of frames in memory at which no more are taken until some are stored.
         var memoryBytes = 96 << 20
         var retention = RetentionPolicy()
+        var redactor = Redactor.standard
     }
 
     private struct State {

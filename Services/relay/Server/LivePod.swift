@@ -1,5 +1,6 @@
 internal import Compression
 internal import Contract
+internal import Redaction
 internal import Synchronization
 internal import Terminal
 internal import ViewProtocol
@@ -28,6 +29,15 @@ final class LivePod: Sendable {
         case repairing
         /// It comes from a recording: the record has it, and nobody watches it live.
         case foreign
+    }
+
+    /// A change of the view as viewers get it.
+    struct ViewChange {
+        var base: UInt64
+        var seq: UInt64
+        var payload: [UInt8]
+        /// The same with secrets hidden, when somebody follows that.
+        var masked: [UInt8]?
     }
 
     struct Attached {
@@ -75,8 +85,11 @@ final class LivePod: Sendable {
         var lastTouched: Timestamp
     }
 
-    init(pod: PodID, now: Timestamp) {
+    private let redactor: Redactor
+
+    init(pod: PodID, now: Timestamp, redactor: Redactor = .standard) {
         self.pod = pod
+        self.redactor = redactor
         state = Mutex(State(lastTouched: now))
     }
 
@@ -175,14 +188,14 @@ final class LivePod: Sendable {
     // MARK: - Requests
 
     /// The state now; nil if it is not known.
-    func attach(_ format: Attach.Format, scrollback: Int?, now: Timestamp) -> Attached? {
+    func attach(_ format: Attach.Format, scrollback: Int?, now: Timestamp, masked: Bool = false) -> Attached? {
         state.withLock { state in
             guard state.standing == .inStep else { return nil }
             state.lastTouched = now
             return Attached(
                 meta: KeyframeMeta(
                     seq: state.seq, time: state.time, columns: state.terminal.columns, rows: state.terminal.rows),
-                payload: state.render(format, scrollback: scrollback ?? 0, writer: state.lease.current(at: now)?.author),
+                payload: state.render(format, scrollback: scrollback ?? 0, writer: state.lease.current(at: now)?.author, masked: masked ? redactor : nil),
                 writer: state.lease.current(at: now)?.author)
         }
     }
@@ -259,10 +272,10 @@ final class LivePod: Sendable {
     func writer(now: Timestamp) -> Author? { state.withLock { $0.lease.current(at: now)?.author } }
 
     /// A viewer keeps the view's changes coming, and may say its size. Returns the size the pod should take, if another.
-    func watch(viewer: String, columns: Int?, rows: Int?, now: Timestamp) -> (columns: Int, rows: Int)? {
+    func watch(viewer: String, columns: Int?, rows: Int?, now: Timestamp, masked: Bool = false) -> (columns: Int, rows: Int)? {
         state.withLock { state in
             state.lastTouched = now
-            state.view.watch(until: now + ViewPacing.lease)
+            state.view.watch(until: now + ViewPacing.lease, masked: masked)
             guard let columns, let rows else { return nil }
             return state.sizes.set(viewer, columns: columns, rows: rows, now: now, current: (state.terminal.columns, state.terminal.rows))
         }
@@ -293,11 +306,11 @@ final class LivePod: Sendable {
     // MARK: - View
 
     /// A change of the view to publish, if any is due.
-    func takeViewDelta(now: Timestamp, force: Bool = false) -> (base: UInt64, seq: UInt64, payload: [UInt8])? {
+    func takeViewDelta(now: Timestamp, force: Bool = false) -> ViewChange? {
         state.withLock { state in
             guard state.standing == .inStep, force || state.view.isWatched(at: now) else { return nil }
             let terminal = state.terminal
-            return state.view.take(terminal, seq: state.seq, time: state.time, now: now, force: force)
+            return state.view.take(terminal, seq: state.seq, time: state.time, now: now, force: force, redactor: redactor)
         }
     }
 
@@ -476,11 +489,13 @@ extension LivePod.State {
         return .repair
     }
 
-    mutating func render(_ format: Attach.Format, scrollback: Int, writer: Author?) -> [UInt8] {
+    mutating func render(_ format: Attach.Format, scrollback: Int, writer: Author?, masked: Redactor?) -> [UInt8] {
         switch format {
         case .snapshot: (try? Zstd.compress(terminal.snapshot())) ?? []
         case .ansi: terminal.ansi(history: scrollback)
-        case .view: ViewEncoder.keyframe(terminal, seq: seq, time: time, writer: writer)
+        case .view:
+            ViewEncoder.keyframe(
+                masked.map { ScreenRedaction(terminal, $0).screen(terminal) } ?? terminal.fullDelta(), seq: seq, time: time, writer: writer)
         case .text: ScreenDump.text(terminal, scrollback: scrollback)
         case .cells: ScreenDump.cells(terminal)
         }

@@ -3,6 +3,7 @@ public import Bus
 internal import Contract
 internal import Dispatch
 public import Logging
+public import Redaction
 internal import Metrics
 internal import Sharding
 internal import Synchronization
@@ -27,6 +28,7 @@ public final class RelayService: Sendable {
     /// What pods may do to other pods; without it nothing.
     let grants: BindingGrants?
     let dialogs: DialogReader?
+    private let redactor: Redactor
     private let pods = Mutex<[PodID: LivePod]>([:])
     private let subscriptions = Mutex<[Shard: [BusSubscription]]>([:])
     private let common = Mutex<[BusSubscription]>([])
@@ -40,7 +42,11 @@ public final class RelayService: Sendable {
     private let deltaCount = Counter(label: "relay.view_deltas")
     private let podGauge = Gauge(label: "relay.pods")
 
-    public init(bus: BusConnection, logger: Logger, grants: BindingGrants? = nil, dialogs: DialogReader? = nil) {
+    /// - Parameter redactor: what is hidden from viewers who may not see secrets.
+    public init(
+        bus: BusConnection, logger: Logger, grants: BindingGrants? = nil, dialogs: DialogReader? = nil, redactor: Redactor = .standard
+    ) {
+        self.redactor = redactor
         self.dialogs = dialogs
         self.bus = bus
         self.grants = grants
@@ -123,7 +129,7 @@ public final class RelayService: Sendable {
     func pod(_ id: PodID) -> LivePod {
         pods.withLock { pods in
             if let pod = pods[id] { return pod }
-            let pod = LivePod(pod: id, now: .now())
+            let pod = LivePod(pod: id, now: .now(), redactor: redactor)
             pods[id] = pod
             return pod
         }
@@ -171,6 +177,11 @@ public final class RelayService: Sendable {
                 try bus.publish(
                     Subjects.viewDelta(pod.pod), payload: delta.payload,
                     headers: [(ViewHeaders.base, String(delta.base)), (ViewHeaders.seq, String(delta.seq))])
+                if let masked = delta.masked {
+                    try bus.publish(
+                        Subjects.viewMasked(pod.pod), payload: masked,
+                        headers: [(ViewHeaders.base, String(delta.base)), (ViewHeaders.seq, String(delta.seq))])
+                }
             } catch {
                 // Viewers see the jump with the next change and ask for a keyframe.
                 logger.debug("a view's change was not published", metadata: ["error": "\(error)"])
@@ -260,7 +271,7 @@ public final class RelayService: Sendable {
             }
             publishView(pod, force: true)
         }
-        guard let attached = pod.attach(request.format, scrollback: request.scrollback, now: .now()),
+        guard let attached = pod.attach(request.format, scrollback: request.scrollback, now: .now(), masked: request.masked ?? false),
             let meta = try? JSON.encode(attached.meta)
         else {
             let error = ErrorBody(.unavailable, "the pod's screen is being fetched; try again")
@@ -286,7 +297,7 @@ public final class RelayService: Sendable {
             }
         }
         try whenLoaded(request.pod, message) { relay, pod in
-            if let size = pod.watch(viewer: request.viewer, columns: request.columns, rows: request.rows, now: .now()) {
+            if let size = pod.watch(viewer: request.viewer, columns: request.columns, rows: request.rows, now: .now(), masked: request.masked ?? false) {
                 relay.resize(pod, to: size)
             }
             relay.bus.respond(to: message, BusReply(Reply.encode(Done())))

@@ -1,4 +1,5 @@
 internal import Contract
+internal import Redaction
 internal import Terminal
 internal import ViewProtocol
 
@@ -12,6 +13,7 @@ struct ViewPacing {
     static let synchronizedLimit = Duration.milliseconds(150)
 
     private var watchedUntil = Timestamp(microseconds: 0)
+    private var maskedUntil = Timestamp(microseconds: 0)
     /// Viewers' screens are the state after this frame; 0 while nobody has been shown anything.
     private var shownSeq: UInt64 = 0
     private var lastPublished = Timestamp(microseconds: 0)
@@ -20,8 +22,12 @@ struct ViewPacing {
 
     func isWatched(at now: Timestamp) -> Bool { now < watchedUntil }
 
-    mutating func watch(until time: Timestamp) {
+    /// Somebody watches who may not see secrets.
+    func isMaskWatched(at now: Timestamp) -> Bool { now < maskedUntil }
+
+    mutating func watch(until time: Timestamp, masked: Bool = false) {
         watchedUntil = max(watchedUntil, time)
+        if masked { maskedUntil = max(maskedUntil, time) }
     }
 
     /// The engine is another one: what viewers have does not lead to it.
@@ -64,8 +70,8 @@ struct ViewPacing {
 
     /// The change from what viewers have to now. `force` also when it is not time yet: a keyframe is about to be given.
     mutating func take(
-        _ terminal: Terminal, seq: UInt64, time: Timestamp, now: Timestamp, force: Bool
-    ) -> (base: UInt64, seq: UInt64, payload: [UInt8])? {
+        _ terminal: Terminal, seq: UInt64, time: Timestamp, now: Timestamp, force: Bool, redactor: Redactor
+    ) -> LivePod.ViewChange? {
         if !force { isScheduled = false }
         guard seq > shownSeq else { return nil }
         if !force, hold(now: now) != nil { return nil }
@@ -74,7 +80,15 @@ struct ViewPacing {
         shownSeq = seq
         lastPublished = now
         // What viewers hold came from another engine. This leads from nowhere: who is behind asks for a keyframe.
-        guard base > 0 else { return (seq, seq, ViewEncoder.delta(nil, base: seq, seq: seq, time: time)) }
-        return (base, seq, ViewEncoder.delta(delta, base: base, seq: seq, time: time))
+        guard base > 0 else {
+            let nothing = ViewEncoder.delta(nil, base: seq, seq: seq, time: time)
+            return .init(base: seq, seq: seq, payload: nothing, masked: isMaskWatched(at: now) ? nothing : nil)
+        }
+        var masked: [UInt8]?
+        if isMaskWatched(at: now) {
+            let hidden = delta.map { ScreenRedaction(terminal, redactor).delta($0, of: terminal) }
+            masked = ViewEncoder.delta(hidden, base: base, seq: seq, time: time)
+        }
+        return .init(base: base, seq: seq, payload: ViewEncoder.delta(delta, base: base, seq: seq, time: time), masked: masked)
     }
 }

@@ -1,5 +1,6 @@
 internal import BindingsClient
 internal import Contract
+internal import Redaction
 internal import RegistryClient
 
 /// What an agent may ask by its pod's credential. Whatever is not named here is refused.
@@ -52,8 +53,11 @@ extension TerminalService {
 
     /// A pod as an agent may see it: what was read off its screen only with a binding.
     func shown(_ pod: Pod, to person: Person) -> Pod {
-        guard person.pod != nil, !grants.allows(person.author, .read, on: pod.pod), let status = pod.status else { return pod }
         var pod = pod
+        // What is kept under a secret's name is one, whatever it looks like.
+        for name in pod.spec.env.keys where Redactor.isSecretName(name) { pod.spec.env[name] = String(repeating: String(Redactor.mark), count: 8) }
+        pod.spec.command = redactor.redacted(command: pod.spec.command)
+        guard person.pod != nil, !grants.allows(person.author, .read, on: pod.pod), let status = pod.status else { return pod }
         pod.status = PodStatus(
             status: status.status, reason: status.reason, since: status.since, seq: status.seq, confidence: status.confidence,
             background: status.background, agent: status.agent, drift: status.drift)

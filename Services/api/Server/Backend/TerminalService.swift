@@ -5,6 +5,7 @@ internal import DetectorClient
 internal import Logging
 internal import RegistryClient
 internal import RecorderClient
+internal import Redaction
 internal import RelayClient
 internal import Terminal
 
@@ -28,8 +29,10 @@ final class TerminalService: Sendable {
     let feeds: LiveFeeds
     let grants: BindingGrants
     let logger: Logger
+    let redactor: Redactor
 
-    init(bus: BusConnection, grants: BindingGrants, instance: String, logger: Logger) {
+    init(bus: BusConnection, grants: BindingGrants, instance: String, logger: Logger, redactor: Redactor = .standard) {
+        self.redactor = redactor
         self.grants = grants
         self.bus = bus
         self.logger = logger
@@ -44,6 +47,7 @@ final class TerminalService: Sendable {
     private init(_ other: TerminalService, asker: Author) {
         bus = other.bus
         logger = other.logger
+        redactor = other.redactor
         grants = other.grants
         relay = other.relay.asking(for: asker)
         registry = other.registry
@@ -79,7 +83,14 @@ final class TerminalService: Sendable {
     }
 
     /// The screen a pod ended with.
-    func lastScreen(_ pod: Pod) async throws(ErrorBody) -> Screen {
+    /// - Parameter masked: secrets are hidden.
+    func lastScreen(_ pod: Pod, masked: Bool) async throws(ErrorBody) -> Screen {
+        if masked {
+            let (terminal, meta) = try await maskedState(pod)
+            let lines = redactor.history(of: terminal, lines: 500)
+            redactor.cover(terminal)
+            return Screen(seq: meta.seq, time: meta.time, columns: terminal.columns, rows: terminal.rows, ansi: terminal.ansi(historyLines: lines))
+        }
         do throws(ErrorBody) {
             let attached = try await relay.attach(Attach(pod: pod.pod, format: .ansi, scrollback: 500))
             return Screen(
@@ -90,6 +101,26 @@ final class TerminalService: Sendable {
             return Screen(
                 seq: meta.seq, time: meta.time, columns: meta.columns, rows: meta.rows, ansi: terminal.ansi(history: 500))
         }
+    }
+
+    private func maskedState(_ pod: Pod) async throws(ErrorBody) -> (Terminal, (seq: UInt64, time: Timestamp)) {
+        do throws(ErrorBody) {
+            let attached = try await relay.attach(Attach(pod: pod.pod, format: .snapshot))
+            return (try RecorderClient.terminal(compressed: attached.payload), (attached.meta.seq, attached.meta.time))
+        } catch {
+            let (terminal, meta) = try await recorder.state(pod.pod)
+            return (terminal, (meta.seq, meta.time))
+        }
+    }
+
+    /// The live screen with secrets hidden, as bytes that rebuild it.
+    func maskedScreen(_ pod: PodID, scrollback: Int) async throws(ErrorBody) -> Screen {
+        let attached = try await relay.attach(Attach(pod: pod, format: .snapshot))
+        let terminal = try RecorderClient.terminal(compressed: attached.payload)
+        let lines = redactor.history(of: terminal, lines: scrollback)
+        redactor.cover(terminal)
+        return Screen(
+            seq: attached.meta.seq, time: attached.meta.time, columns: terminal.columns, rows: terminal.rows, ansi: terminal.ansi(historyLines: lines))
     }
 
     func resize(

@@ -2,6 +2,7 @@ internal import Contract
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
+internal import Redaction
 
 extension ErrorBody {
     /// The HTTP status that fits the code.
@@ -33,6 +34,11 @@ extension ErrorBody {
 enum Answer {
     static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
         bytes(try JSON.encode(value), type: "application/json", status: status)
+    }
+
+    /// The same with the secrets in its texts hidden.
+    static func json(_ value: some Encodable, hiding redactor: Redactor, status: HTTPResponse.Status = .ok) throws -> Response {
+        bytes(redactor.redacted(json: try JSON.encode(value)), type: "application/json", status: status)
     }
 
     static func error(_ error: ErrorBody) -> Response {

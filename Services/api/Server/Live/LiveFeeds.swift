@@ -45,6 +45,7 @@ final class LiveFeeds: Sendable {
     private let relay: RelayWatching
     private let output = Mutex<[PodID: Feed<LiveFrame>]>([:])
     private let views = Mutex<[PodID: Feed<LiveDelta>]>([:])
+    private let masked = Mutex<[PodID: Feed<LiveDelta>]>([:])
     private let names = Atomic<UInt64>(1)
 
     init(bus: BusConnection, relay: RelayWatching) {
@@ -72,17 +73,23 @@ final class LiveFeeds: Sendable {
     }
 
     /// Follows a pod's screen, which the relay computes as long as somebody here does.
+    ///
+    /// - Parameter masked: secrets are hidden.
     func followView(
-        of pod: PodID, on loop: any EventLoop, _ member: @escaping ([LiveDelta]) -> Void
+        of pod: PodID, masked hides: Bool, on loop: any EventLoop, _ member: @escaping ([LiveDelta]) -> Void
     ) throws(BusError) -> Membership {
-        let membership = try join(pod, views, on: loop, member) { [bus] feed throws(BusError) in
-            try bus.subscribe(Subjects.viewDelta(pod)) { message in
+        let subject = hides ? Subjects.viewMasked(pod) : Subjects.viewDelta(pod)
+        let subscribe = { [bus] (feed: Feed<LiveDelta>) throws(BusError) -> BusSubscription in
+            try bus.subscribe(subject) { message in
                 if let delta = Self.delta(message) { feed.fanout.publish(delta) }
             }
-        } left: { [relay] pod in
-            relay.unwatch(pod)
         }
-        relay.watch(pod)
+        let left = { [relay] (pod: PodID) in relay.unwatch(pod, masked: hides) }
+        let membership =
+            hides
+            ? try join(pod, masked, on: loop, member, subscribe: subscribe, left: left)
+            : try join(pod, views, on: loop, member, subscribe: subscribe, left: left)
+        relay.watch(pod, masked: hides)
         return membership
     }
 

@@ -7,7 +7,8 @@ internal import Synchronization
 /// for all pods.
 final class RelayWatching: Sendable {
     private struct Fields {
-        var pods: [PodID: Int] = [:]
+        var pods: Set<PodID> = []
+        var masked: Set<PodID> = []
         var isRenewing = false
     }
 
@@ -23,9 +24,9 @@ final class RelayWatching: Sendable {
         self.viewer = viewer
     }
 
-    func watch(_ pod: PodID) {
+    func watch(_ pod: PodID, masked: Bool) {
         let mustRenew = fields.withLock { fields in
-            fields.pods[pod, default: 0] += 1
+            if masked { fields.masked.insert(pod) } else { fields.pods.insert(pod) }
             defer { fields.isRenewing = true }
             return !fields.isRenewing
         }
@@ -33,21 +34,24 @@ final class RelayWatching: Sendable {
     }
 
     /// The last viewer of this pod has left.
-    func unwatch(_ pod: PodID) {
-        fields.withLock { $0.pods[pod] = nil }
+    func unwatch(_ pod: PodID, masked: Bool) {
+        fields.withLock { fields in
+            if masked { _ = fields.masked.remove(pod) } else { _ = fields.pods.remove(pod) }
+        }
     }
 
     private func renew() async {
         while true {
             let pods = fields.withLock { fields in
-                if fields.pods.isEmpty { fields.isRenewing = false }
-                return Array(fields.pods.keys)
+                let all = fields.pods.union(fields.masked).map { (pod: $0, masked: fields.masked.contains($0)) }
+                if all.isEmpty { fields.isRenewing = false }
+                return all
             }
             if pods.isEmpty { return }
-            for pod in pods {
+            for (pod, masked) in pods {
                 // A relay that is away renews itself by the keyframe its viewers ask for when it is back.
                 try? await relay.watch(
-                    ViewerRequest(pod: pod, viewer: viewer, author: Author(kind: .system, id: viewer)))
+                    ViewerRequest(pod: pod, viewer: viewer, author: Author(kind: .system, id: viewer), masked: masked ? true : nil))
             }
             try? await Task.sleep(for: Self.every)
         }

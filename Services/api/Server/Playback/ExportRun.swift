@@ -1,6 +1,7 @@
 internal import Asciicast
 internal import Contract
 internal import FoundationEssentials
+internal import Redaction
 internal import Terminal
 
 /// Something a recording can be written as.
@@ -16,11 +17,14 @@ struct ExportRun {
     private var format: any RecordingFormat
     private let from: Timestamp?
     private let to: Timestamp?
+    /// Hides secrets; nil shows them.
+    private var hiding: FrameHiding?
     private var terminal: Terminal?
     private var hasBegun = false
     private(set) var isAtEnd = false
 
-    init(format: any RecordingFormat, from: Timestamp?, to: Timestamp?) {
+    init(format: any RecordingFormat, from: Timestamp?, to: Timestamp?, hiding redactor: Redactor? = nil) {
+        hiding = redactor.map { FrameHiding($0) }
         self.format = format
         self.from = from
         self.to = to
@@ -47,17 +51,19 @@ struct ExportRun {
                 if frame.seq == 1, let start = Self.start(frame) {
                     terminal = Terminal(columns: start.columns, rows: start.rows, scrollback: terminal.scrollback)
                 }
-                bytes += format.begin(terminal, at: from ?? frame.time, isStart: frame.seq == 1)
+                bytes += format.begin(try hiding?.shown(terminal) ?? terminal, at: from ?? frame.time, isStart: frame.seq == 1)
             }
             Self.apply(frame, &terminal)
-            if !isBefore { bytes += format.write(frame, terminal) }
+            let shown = try hiding?.shown(frame, terminal) ?? frame
+            if !isBefore { bytes += format.write(shown, terminal) }
         }
         self.terminal = terminal
         return bytes
     }
 
-    mutating func finish() -> [UInt8] {
+    mutating func finish() throws(ErrorBody) -> [UInt8] {
         guard let terminal else { return [] }
+        if !hasBegun, let hiding { return try format.begin(hiding.shown(terminal), at: from ?? Timestamp(microseconds: 0), isStart: false) + format.end(terminal) }
         let begin = hasBegun ? [] : format.begin(terminal, at: from ?? Timestamp(microseconds: 0), isStart: false)
         return begin + format.end(terminal)
     }
@@ -133,6 +139,8 @@ struct CastFormat: RecordingFormat {
 
 /// What was printed, as lines: those that scrolled away and, at the end, the screen.
 struct TextFormat: RecordingFormat {
+    var redactor: Redactor?
+
     mutating func begin(_ terminal: Terminal, at time: Timestamp, isStart: Bool) -> [UInt8] {
         // The engine collects what scrolls off from the first call on.
         _ = terminal.takeChangedRows()
@@ -141,11 +149,12 @@ struct TextFormat: RecordingFormat {
 
     mutating func write(_ frame: Frame, _ terminal: Terminal) -> [UInt8] {
         guard frame.kind == .out || frame.kind == .ctl else { return [] }
-        return lines(terminal.takeChangedRows().scrolledOff)
+        let gone = terminal.takeChangedRows().scrolledOff
+        return lines(redactor?.redacted(rows: gone, columns: terminal.columns) ?? gone)
     }
 
     mutating func end(_ terminal: Terminal) -> [UInt8] {
-        var rows = terminal.text()
+        var rows = redactor.map { ScreenRedaction(terminal, $0).texts(terminal) } ?? terminal.text()
         while rows.last?.isEmpty == true { rows.removeLast() }
         return lines(rows)
     }

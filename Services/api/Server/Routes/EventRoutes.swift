@@ -4,6 +4,7 @@ internal import FoundationEssentials
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
+internal import Redaction
 internal import ServiceLifecycle
 internal import Synchronization
 
@@ -12,6 +13,7 @@ struct EventRoutes {
     let bus: BusConnection
     let access: Access
     let tokens: TokenDirectory
+    let redactor: Redactor
 
     var all: [Route] {
         [
@@ -58,11 +60,12 @@ struct EventRoutes {
         let start = after.map { $0 > hello.newest ? 1 : $0 + 1 } ?? hello.newest + 1
         let queue = EventQueue()
         // Whose tokens come and go is for admins.
+        let redactor = redactor
         let (access, tokens, person, isAdmin) = (self.access, self.tokens, request.person, request.person.role == .admin)
         let consumer = try await PullConsumer.start(
             bus, .init(stream: Streams.events, filter: filter, start: .sequence(start), batch: 256)
         ) { message in
-            if isAdmin || !message.subject.hasPrefix("event.credential.") { queue.put(Self.event(message)) }
+            if isAdmin || !message.subject.hasPrefix("event.credential.") { queue.put(Self.event(message, redactor)) }
         }
         queue.attach(consumer)
         return Response(
@@ -125,9 +128,9 @@ struct EventRoutes {
         return Hello(boot: String(fnv1a(info.created.utf8), radix: 36), oldest: oldest, newest: info.state.lastSeq, gap: gap)
     }
 
-    private static func event(_ message: StreamMessage) -> String {
+    private static func event(_ message: StreamMessage, _ redactor: Redactor) -> String {
         let tokens = message.subject.split(separator: ".", maxSplits: 3).map(String.init)
-        let payload = String(decoding: message.message.payload, as: UTF8.self)
+        let payload = String(decoding: redactor.redacted(json: message.message.payload), as: UTF8.self)
         let isJSON = (try? JSON.decode(AnyJSON.self, from: payload.utf8)) != nil
         let data = isJSON ? payload.replacing(newlines: " ") : "null"
         guard tokens.count == 4, let id = try? JSON.text(tokens[2]) else { return "" }

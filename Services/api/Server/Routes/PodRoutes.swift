@@ -77,7 +77,7 @@ struct PodRoutes {
                 live: try request.flag("live"), limit: try request.integer("limit", in: 1...1000), cursor: request.text("cursor")))
         if let scope = request.person.scope { page.pods.removeAll { !scope.allows(id: $0.pod.text, name: $0.name) } }
         page.pods = page.pods.map { service.shown($0, to: request.person) }
-        return try Answer.json(page)
+        return try Answer.json(page, hiding: service.redactor)
     }
 
     @Sendable private func create(_ request: APIRequest) async throws -> Response {
@@ -99,12 +99,12 @@ struct PodRoutes {
             let now = try await service.pod(request.pathPod)
             at = try request.time("at", start: now.started ?? now.created)
         }
-        return try Answer.json(service.shown(try await service.pod(request.pathPod, at: at), to: request.person))
+        return try Answer.json(service.shown(try await service.pod(request.pathPod, at: at), to: request.person), hiding: service.redactor)
     }
 
     @Sendable private func history(_ request: APIRequest) async throws -> Response {
         let pod = try await service.pod(request.pathPod)
-        return try Answer.json(try await service.registry.history(PodRequest(pod: pod.pod, author: request.person.author)))
+        return try Answer.json(try await service.registry.history(PodRequest(pod: pod.pod, author: request.person.author)), hiding: service.redactor)
     }
 
     struct Input: Decodable {

@@ -5,6 +5,7 @@ internal import FoundationEssentials
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
+internal import Redaction
 
 /// Recordings out and in.
 struct RecordingRoutes {
@@ -22,7 +23,7 @@ struct RecordingRoutes {
                         name: "format", about: "asciicast, text or json; asciicast where missing.",
                         schema: ["type": "string", "enum": ["asciicast", "text", "json"]]),
                     .init(name: "version", about: "Of asciicast; 2 where missing.", schema: ["type": "integer", "enum": [2, 3]]),
-                    .init(name: "from", about: "From this time."), .init(name: "to", about: "To this time."),
+                    .init(name: "from", about: "From this time."), .init(name: "to", about: "To this time."), Route.reveal,
                 ],
                 answers: [.init(type: "application/x-asciicast", schema: ["type": "string"]), .text, .json("Recording")], handler: export),
             Route(
@@ -48,6 +49,7 @@ struct RecordingRoutes {
 
     @Sendable private func export(_ request: APIRequest) async throws -> Response {
         let format = request.text("format") ?? "asciicast"
+        let redactor: Redactor? = try request.reveals() ? nil : service.redactor
         let version = try request.integer("version", in: 2...3) ?? 2
         let pod = try await service.pod(request.pathPod)
         let start = pod.started ?? pod.created
@@ -57,7 +59,7 @@ struct RecordingRoutes {
         let exporter: any RecordingFormat
         switch format {
         case "asciicast": exporter = CastFormat(pod: pod, version: version == 2 ? .v2 : .v3)
-        case "text": exporter = TextFormat()
+        case "text": exporter = TextFormat(redactor: redactor)
         case "json": exporter = LinesFormat()
         default: throw ErrorBody(.badRequest, "format=\(format): use asciicast, text or json")
         }
@@ -73,7 +75,7 @@ struct RecordingRoutes {
                 .contentDisposition: "attachment; filename=\"\(pod.name).\(format == "asciicast" ? "cast" : format == "text" ? "txt" : "jsonl")\"",
             ],
             body: ResponseBody { writer in
-                var run = ExportRun(format: exporter, from: from, to: to)
+                var run = ExportRun(format: exporter, from: from, to: to, hiding: redactor)
                 var slice = first
                 while true {
                     let bytes = try run.take(slice)
@@ -82,7 +84,7 @@ struct RecordingRoutes {
                     guard access.isStillGood(person) else { throw ErrorBody(.unauthenticated, "the token that allowed this has ended") }
                     slice = try await recorder.slice(Play(pod: pod.pod, seq: slice.meta.lastSeq + 1, framesOnly: true))
                 }
-                let bytes = run.finish()
+                let bytes = try run.finish()
                 if !bytes.isEmpty { try await writer.write(ByteBuffer(bytes: bytes)) }
                 try await writer.finish(nil)
             })

@@ -2,6 +2,7 @@ internal import Contract
 internal import HTTPTypes
 internal import Hummingbird
 internal import RecorderClient
+internal import Redaction
 internal import RegistryClient
 internal import RelayClient
 internal import Terminal
@@ -23,7 +24,7 @@ struct ScreenRoutes {
                         schema: ["type": "string", "enum": ["text", "ansi", "json"]]),
                     .init(
                         name: "scrollback", about: "Lines of history before the screen.",
-                        schema: ["type": "integer", "minimum": 0, "maximum": 100_000]),
+                        schema: ["type": "integer", "minimum": 0, "maximum": 100_000]), Route.reveal,
                 ],
                 answers: [.json("Screen"), .text, .bytes], handler: screen),
             Route(
@@ -31,7 +32,7 @@ struct ScreenRoutes {
                 about: "Inputs with their authors, markers, resizes, idle spans, and where how much changed.", role: .viewer,
                 query: [
                     .init(name: "from", about: "From this time."), .init(name: "to", about: "To this time."),
-                    .init(name: "buckets", about: "Buckets of density.", schema: ["type": "integer", "minimum": 1, "maximum": 2000]),
+                    .init(name: "buckets", about: "Buckets of density.", schema: ["type": "integer", "minimum": 1, "maximum": 2000]), Route.reveal,
                 ], answers: [.json("Timeline")], handler: timeline),
             Route(
                 method: .get, path: "/v1/search", name: "search", about: "When was a text on a screen.", role: .viewer,
@@ -40,7 +41,7 @@ struct ScreenRoutes {
                     .init(name: "regex", about: "q is a regular expression.", schema: ["type": "boolean"]),
                     .init(name: "ignore_case", about: "Capitals do not matter.", schema: ["type": "boolean"]),
                     .init(name: "pod", about: "Only this pod."), .init(name: "from", about: "On screen after this time."),
-                    .init(name: "to", about: "On screen before this time."), Route.limit, Route.cursor,
+                    .init(name: "to", about: "On screen before this time."), Route.limit, Route.cursor, Route.reveal,
                 ], answers: [.json("SearchPage")], handler: search),
         ]
     }
@@ -61,10 +62,11 @@ struct ScreenRoutes {
         }
         let scrollback = try request.integer("scrollback", in: 0...100_000) ?? 0
         let seq = try request.integer("seq", in: 1...Int.max)
+        let reveals = try request.reveals()
         let pod = try await service.pod(request.pathPod)
         let at = try request.time("at", start: pod.started ?? pod.created)
         let shown = try await shown(pod, at: at, seq: seq.map(UInt64.init), service.asking(for: request.person))
-        var response = try render(shown, pod: pod, format: format, scrollback: scrollback)
+        var response = try render(shown, pod: pod, format: format, scrollback: scrollback, masked: !reveals)
         Self.set(&response, "Sb-Seq", String(shown.seq))
         Self.set(&response, "Sb-Time", shown.time.description)
         if let bytes = shown.decodedBytes { Self.set(&response, "Sb-Decoded-Bytes", String(bytes)) }
@@ -85,21 +87,24 @@ struct ScreenRoutes {
         return Shown(terminal: terminal, seq: meta.seq, time: meta.time, decodedBytes: meta.decodedBytes)
     }
 
-    private func render(_ shown: borrowing Shown, pod: Pod, format: String, scrollback: Int) throws -> Response {
+    private func render(_ shown: borrowing Shown, pod: Pod, format: String, scrollback: Int, masked: Bool) throws -> Response {
         let terminal = shown.terminal
+        let history = masked ? service.redactor.history(of: terminal, lines: scrollback) : terminal.history(lines: scrollback)
+        if masked { service.redactor.cover(terminal) }
         switch format {
         case "text":
-            let lines = (scrollback > 0 ? terminal.history(lines: scrollback) : []) + terminal.text()
+            let lines = history + terminal.text()
             return Answer.text(lines.joined(separator: "\n") + "\n")
         case "ansi":
-            return Answer.bytes(terminal.ansi(history: scrollback), type: "application/octet-stream")
+            return Answer.bytes(terminal.ansi(historyLines: history), type: "application/octet-stream")
         default:
             let extra = [
                 ("pod", "\"\(pod.pod)\""), ("seq", String(shown.seq)), ("time", "\"\(shown.time)\""),
                 ("rows", String(terminal.rows)),
             ]
             return Answer.bytes(
-                ScreenDump.dump(terminal, cells: true, scrollback: scrollback, extra: extra.map { (name: $0.0, json: $0.1) }),
+                ScreenDump.dump(
+                    terminal, cells: true, history: scrollback > 0 ? history : nil, extra: extra.map { (name: $0.0, json: $0.1) }),
                 type: "application/json")
         }
     }
@@ -123,7 +128,7 @@ struct ScreenRoutes {
             .init(seq: 0, time: entry.from, what: "status", text: entry.value + (entry.reason.map { ": \($0)" } ?? ""))
         }
         timeline.entries.sort { $0.time < $1.time }
-        return try Answer.json(timeline)
+        return try request.reveals() ? Answer.json(timeline) : Answer.json(timeline, hiding: service.redactor)
     }
 
     @Sendable private func search(_ request: APIRequest) async throws -> Response {
@@ -142,7 +147,7 @@ struct ScreenRoutes {
             Search(
                 query: query, regex: try request.flag("regex"), ignoreCase: try request.flag("ignore_case"), pod: pod?.pod,
                 from: try request.time("from", start: start), to: try request.time("to", start: start),
-                limit: try request.integer("limit", in: 1...1000), cursor: request.text("cursor")))
+                limit: try request.integer("limit", in: 1...1000), cursor: request.text("cursor"), masked: !(try request.reveals())))
         return try Answer.json(page)
     }
 }

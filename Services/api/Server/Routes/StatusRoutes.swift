@@ -33,12 +33,12 @@ struct StatusRoutes {
         if at != nil { pod = try await service.pod(pod.pod.text, at: at) }
         pod = service.shown(pod, to: request.person)
         // Nothing was said yet, which is what unknown means.
-        return try Answer.json(pod.status ?? PodStatus(status: "unknown", since: pod.started ?? pod.created, seq: 0))
+        return try Answer.json(pod.status ?? PodStatus(status: "unknown", since: pod.started ?? pod.created, seq: 0), hiding: service.redactor)
     }
 
     @Sendable private func explain(_ request: APIRequest) async throws -> Response {
         let (pod, at) = try await moment(request)
-        return try Answer.json(try await service.detector.explain(ExplainStatus(pod: pod.pod, at: at)))
+        return try Answer.json(try await service.detector.explain(ExplainStatus(pod: pod.pod, at: at)), hiding: service.redactor)
     }
 
     @Sendable private func agents(_ request: APIRequest) async throws -> Response {

@@ -21,13 +21,14 @@ struct TerminalRoutes {
                         schema: ["type": "integer", "minimum": 1, "maximum": 60]),
                     .init(
                         name: "scrollback", about: "With mode=raw: lines of history before the screen; \(TerminalRequest.scrollback) where missing.",
-                        schema: ["type": "integer"]),
+                        schema: ["type": "integer"]), Route.reveal,
                 ], status: .switchingProtocols
             ) { [access] request in
                 let origin = request.request.headers[.origin]
                 guard access.allows(origin: origin, host: request.request.head.authority) else {
                     throw ErrorBody(.denied, "a page of \(origin ?? "an unknown origin") may not open terminals here")
                 }
+                _ = try request.reveals()
                 throw ErrorBody(
                     .init(rawValue: "upgrade_required"), "this is a WebSocket: connect with one (a second request on a connection is not upgraded)")
             }
@@ -52,13 +53,16 @@ struct TerminalRoutes {
         // An agent's credential is checked when the socket is open: that takes a question to the registry.
         let agent = credential.flatMap { PodCredential.pod(of: $0) }.map { Person(name: $0.text, role: .operator, pod: $0) }
         guard let person = agent ?? (try? access.person(credentials, counting: false)), let ref = Query.decoded(path[2]) else { return nil }
+        let reveal = ["1", "true", "yes"].contains(query["reveal"] ?? "")
+        guard !reveal || person.role == .admin && person.pod == nil else { return nil }
         let mode = query["mode"] ?? "view"
         guard mode == "raw" || mode == "view" else { return nil }
         return TerminalRequest(
             pod: ref, mode: mode == "raw" ? .raw : .view, person: person, address: credentials.address, credential: credential, followsSmallest: query["size"] == "smallest",
             columns: query["columns"].flatMap { Int($0) }, rows: query["rows"].flatMap { Int($0) },
             rate: query["rate"].flatMap { Int($0) }.flatMap { (1...60).contains($0) ? $0 : nil },
-            scrollback: min(max(query["scrollback"].flatMap { Int($0) } ?? TerminalRequest.scrollback, 0), TerminalRequest.largestScrollback))
+            scrollback: min(max(query["scrollback"].flatMap { Int($0) } ?? TerminalRequest.scrollback, 0), TerminalRequest.largestScrollback),
+            reveal: reveal)
     }
 }
 

@@ -28,6 +28,6 @@ struct TopologyRoutes {
     @Sendable private func attention(_ request: APIRequest) async throws -> Response {
         let items = try await service.bindings.attention(
             ListAttention(at: try request.time("at"), all: try request.flag("all")))
-        return try Answer.json(AttentionPage(items: fleet.weighed(items)))
+        return try Answer.json(AttentionPage(items: fleet.weighed(items)), hiding: service.redactor)
     }
 }

@@ -1,6 +1,7 @@
 internal import Contract
 internal import NIOCore
 internal import RecorderClient
+internal import Redaction
 internal import Terminal
 internal import ViewProtocol
 
@@ -249,7 +250,8 @@ final class Past {
         }
         _ = playback.terminal.takeDelta(force: true)
         shownSeq = playback.seq
-        session.send(json: ViewEncoder.keyframe(playback.terminal, seq: playback.seq, time: playback.time))
+        let screen = session.redactor.map { ScreenRedaction(playback.terminal, $0).screen(playback.terminal) } ?? playback.terminal.fullDelta()
+        session.send(json: ViewEncoder.keyframe(screen, seq: playback.seq, time: playback.time))
         position()
     }
 
@@ -258,7 +260,8 @@ final class Past {
         let delta = old.map { Terminal.delta(from: $0, to: playback.terminal) } ?? playback.terminal.takeDelta()
         if old == nil, delta == nil, playback.terminal.modes.synchronizedUpdate { return }
         shownSeq = playback.seq
-        session.send(json: ViewEncoder.delta(delta, base: base, seq: playback.seq, time: playback.time))
+        let shown = session.redactor.flatMap { redactor in delta.map { ScreenRedaction(playback.terminal, redactor).delta($0, of: playback.terminal) } } ?? delta
+        session.send(json: ViewEncoder.delta(shown, base: base, seq: playback.seq, time: playback.time))
     }
 
     private func position(atMost pause: TimeAmount = .zero) {

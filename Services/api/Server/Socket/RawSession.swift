@@ -34,12 +34,18 @@ final class RawSession: TerminalSession {
     private var early: [ByteBuffer] = []
     private var exit: Exit?
     private var knownKeyboard: RelayClient.Keyboard?
+    /// Secrets are hidden: not bytes as they come, but the whole screen, anew after each change, some times a second.
+    private let hides: Bool
+    private var isScreenDue = false
+    private var isScreenAsked = false
+    private var hasBeenShown = false
 
     init(request: TerminalRequest, service: TerminalService, access: Access, audit: SocketAudit) {
         self.request = request
         self.service = service
         self.access = access
         self.audit = audit
+        hides = !Visibility.seesLive(request.person, reveal: request.reveal)
     }
 
     // MARK: - Life
@@ -83,7 +89,8 @@ final class RawSession: TerminalSession {
         } catch {
             return end(ErrorBody(error))
         }
-        perform(join.begin())
+        if request.reveal { audit.note("revealTerminal", on: pod.pod.text, .done, code: "") }
+        if hides { screenIsDue() } else { perform(join.begin()) }
         if let columns = request.columns, let rows = request.rows { resize(columns, rows) }
         let typed = early
         early = []
@@ -99,8 +106,8 @@ final class RawSession: TerminalSession {
 
     /// The pod runs no more: its last screen, how it ended, and the end.
     private func showLast(_ pod: Pod) {
-        let service = self.service
-        onLoop(after: { () async throws(ErrorBody) in try await service.lastScreen(pod) }) { session, result in
+        let (service, hides) = (self.service, hides)
+        onLoop(after: { () async throws(ErrorBody) in try await service.lastScreen(pod, masked: hides) }) { session, result in
             switch result {
             case .success(let screen):
                 session.socket?.write(WebSocketWire.message(.binary, payload: screen.ansi))
@@ -121,6 +128,7 @@ final class RawSession: TerminalSession {
 
     private func receive(_ frames: [LiveFrame]) {
         guard let socket else { return }
+        if hides { return look(at: frames) }
         if socket.isBehind { return join.viewerStopped() }
         let action = join.receive(frames) { frame in send(frame) }
         socket.flush()
@@ -137,7 +145,53 @@ final class RawSession: TerminalSession {
         }
     }
 
+    // MARK: - With secrets hidden
+
+    private static let screenPause = TimeAmount.milliseconds(100)
+
+    private func look(at frames: [LiveFrame]) {
+        for frame in frames {
+            switch frame.content {
+            case .control(.resize(let columns, let rows, _)): notify(Notice(size: [columns, rows], seq: frame.seq))
+            case .control(.exit(let exit)): self.exit = exit
+            case .output, .control, .silent: break
+            }
+        }
+        screenIsDue()
+    }
+
+    private func screenIsDue() {
+        guard let socket, !isScreenDue else { return }
+        isScreenDue = true
+        let bound = NIOLoopBound(Weak(self), eventLoop: socket.eventLoop)
+        socket.eventLoop.scheduleTask(in: hasBeenShown ? Self.screenPause : .zero) { bound.value.object?.askForScreen() }
+    }
+
+    private func askForScreen() {
+        guard let pod, socket != nil, !isScreenAsked else { return }
+        isScreenDue = false
+        isScreenAsked = true
+        let (service, lines) = (self.service, hasBeenShown ? 0 : request.scrollback)
+        onLoop(after: { () async throws(ErrorBody) in try await service.maskedScreen(pod.pod, scrollback: lines) }) { session, result in
+            session.isScreenAsked = false
+            switch result {
+            case .success(let screen):
+                guard session.socket?.isBehind == false else { return session.screenIsDue() }
+                session.attempts = 0
+                session.socket?.send(WebSocketWire.message(.binary, payload: screen.ansi))
+                if !session.hasBeenShown { session.notify(Notice(size: [screen.columns, screen.rows], seq: screen.seq)) }
+                session.hasBeenShown = true
+                if let exit = session.exit { session.finish(exit) }
+            case .failure(let error):
+                session.attempts += 1
+                if error.code == .notFound { return session.checkEnd() }
+                if session.attempts < 100 { session.screenIsDue() }
+            }
+        }
+    }
+
     func writable() {
+        if hides { return screenIsDue() }
         perform(join.viewerReads())
     }
 
@@ -181,6 +235,8 @@ final class RawSession: TerminalSession {
         onLoop(after: { () async throws(ErrorBody) in try await service.pod(for: request) }) { session, result in
             if case .success(let pod) = result, !pod.lifecycle.isLive {
                 session.showLast(pod)
+            } else if session.hides {
+                session.screenIsDue()
             } else {
                 session.perform(session.join.begin())
             }
@@ -233,7 +289,7 @@ final class RawSession: TerminalSession {
             }
             resize(size[0], size[1])
         }
-        if command.redraw == true { perform(join.begin()) }
+        if command.redraw == true { if hides { screenIsDue() } else { perform(join.begin()) } }
         if command.take == true { take() }
     }
 

@@ -26,6 +26,8 @@ struct TerminalRequest: Sendable {
     var rate: Int?
     /// Lines of history that come before the screen, with mode raw.
     var scrollback = Self.scrollback
+    /// An admin wants to see what is hidden.
+    var reveal = false
 
     /// Something to scroll back to at once, in a first message of about ten kilobytes.
     static let scrollback = 100

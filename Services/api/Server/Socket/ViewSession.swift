@@ -6,6 +6,7 @@ internal import Logging
 internal import NIOCore
 internal import NIOWebSocket
 internal import RecorderClient
+internal import Redaction
 internal import RelayClient
 internal import Terminal
 internal import ViewProtocol
@@ -37,12 +38,16 @@ final class ViewSession: TerminalSession {
     /// For a viewer that wants few changes: none before this, and whether one is to come then.
     private var nextChange = NIODeadline.uptimeNanoseconds(0)
     private var isChangeDue = false
+    /// Secrets of the live screen are hidden; those of the past are, unless they are to be shown.
+    private let hidesLive: Bool
+    var redactor: Redactor? { request.reveal ? nil : service.redactor }
 
     init(request: TerminalRequest, service: TerminalService, access: Access, audit: SocketAudit) {
         self.request = request
         self.service = service
         self.access = access
         self.audit = audit
+        hidesLive = !Visibility.seesLive(request.person, reveal: request.reveal)
     }
 
     // MARK: - Life
@@ -72,6 +77,7 @@ final class ViewSession: TerminalSession {
 
     private func begin(_ pod: Pod) {
         self.pod = pod
+        if request.reveal { audit.note("revealTerminal", on: pod.pod.text, .done, code: "") }
         if request.person.pod != nil {
             let (grants, author) = (service.grants, request.person.author)
             socket?.closeUnless("the binding that allowed this has ended") { grants.allows(author, .read, on: pod.pod) }
@@ -192,7 +198,7 @@ final class ViewSession: TerminalSession {
         mode = .live
         if membership == nil {
             do throws(BusError) {
-                membership = try service.feeds.followView(of: pod.pod, on: socket.eventLoop) { [weak self] deltas in
+                membership = try service.feeds.followView(of: pod.pod, masked: hidesLive, on: socket.eventLoop) { [weak self] deltas in
                     self?.receive(deltas)
                 }
             } catch {
@@ -252,11 +258,11 @@ final class ViewSession: TerminalSession {
         guard case .attach = action, let pod, case .live = mode else { return }
         attempts += 1
         let pause = attempts > 1 ? min(Duration.milliseconds(20 << min(attempts, 6)), .seconds(1)) : .zero
-        let service = self.service
+        let (service, hides) = (self.service, hidesLive)
         onLoop(
             after: { () async throws(ErrorBody) in
                 if pause > .zero { try? await Task.sleep(for: pause) }
-                return try await service.relay.attach(Attach(pod: pod.pod, format: .view))
+                return try await service.relay.attach(Attach(pod: pod.pod, format: .view, masked: hides ? true : nil))
             },
             then: { session, result in session.attached(result) })
     }
@@ -408,7 +414,7 @@ final class ViewSession: TerminalSession {
 
     func send(_ value: some Encodable) {
         guard let socket, let bytes = try? JSON.encode(value) else { return }
-        socket.send(WebSocketWire.message(.binary, payload: bytes))
+        socket.send(WebSocketWire.message(.binary, payload: redactor?.redacted(json: bytes) ?? bytes))
     }
 
     func send(json bytes: [UInt8]) {
