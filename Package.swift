@@ -132,7 +132,7 @@ let package = Package(
         library("TestSupport", "Shared/TestSupport", ["Bus", "Contract", "Database", "Compression", "PostgresPrograms", "Terminal", logging]),
 
         // The shim: one process per pod. No Foundation networking, no HTTP, small.
-        library("ShimCore", "Services/runner/Shim", ["CPty", "RunnerClient", "Terminal", "Contract", "Bus", "Compression", logging]),
+        library("ShimCore", "Services/runner/Shim", ["CPty", "Redaction", "RunnerClient", "Terminal", "Contract", "Bus", "Compression", logging]),
         program("switchback-shim", "Services/runner/ShimProgram", ["ShimCore", "CPty", "Contract", "RunnerClient"]),
 
         // The command.

@@ -70,7 +70,7 @@ extension Permissions {
 
     /// The only one that may type into terminals.
     private static let relay = Permissions(
-        publish: ["shim.*.write", "shim.*.written", "shim.*.resize", "shim.*.keyframe", "shim.*.marker", "view.*.delta"] + podQuestions + grants.publish
+        publish: ["shim.*.write", "shim.*.written", "shim.*.resize", "shim.*.keyframe", "shim.*.marker", "view.*.delta", "view.*.masked"] + podQuestions + grants.publish
             + newest(Streams.terminals, Streams.events) + membership("relay"),
         subscribe: [Subjects.allTerminals, Subjects.allStatus, "relay.*.*", "view.*.keyframe"] + grants.subscribe + membership("relay"))
 
@@ -110,7 +110,7 @@ extension Permissions {
             "shim.*.signal", "shim.*.marker", "view.*.keyframe", "pty.*.*.*", Subjects.auditEntry, "$JS.API.STREAM.INFO.\(Streams.events)",
         ] + newest(Streams.events) + follow(Streams.events).publish,
         publishRefused: [Subjects.runnersHeartbeat, Subjects.podsReport] + follow(Streams.events).refused,
-        subscribe: [Subjects.allTerminals, "view.*.delta", Subjects.allStatus, Subjects.allEvents])
+        subscribe: [Subjects.allTerminals, "view.*.delta", "view.*.masked", Subjects.allStatus, Subjects.allEvents])
 
     // MARK: - Hosts
 

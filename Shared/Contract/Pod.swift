@@ -22,14 +22,18 @@ public struct PodSpec: Sendable, Equatable, Codable {
     public var spoolCapBytes: UInt64?
     /// What happens at a full spool; `hold` where missing.
     public var onFull: OnFull?
+    /// `record`: secrets are hidden before anything is recorded; where missing, when it is shown.
+    public var redact: Redact?
 
+    public enum Redact: String, Sendable, Codable { case record }
     public enum OnFull: String, Sendable, Codable { case hold, drop }
 
     public init(
         name: String? = nil, agent: String? = nil, command: [String], cwd: String? = nil, env: [String: String] = [:],
         columns: Int = 80, rows: Int = 24, worktree: String? = nil, prompt: String? = nil, runner: String? = nil,
-        spoolCapBytes: UInt64? = nil, onFull: OnFull? = nil
+        spoolCapBytes: UInt64? = nil, onFull: OnFull? = nil, redact: Redact? = nil
     ) {
+        self.redact = redact
         self.name = name
         self.agent = agent
         self.command = command
@@ -45,7 +49,7 @@ public struct PodSpec: Sendable, Equatable, Codable {
     }
 
     enum CodingKeys: CodingKey {
-        case name, agent, command, cwd, env, columns, rows, worktree, prompt, runner, spoolCapBytes, onFull
+        case name, agent, command, cwd, env, columns, rows, worktree, prompt, runner, spoolCapBytes, onFull, redact
     }
 
     public init(from decoder: any Decoder) throws {
@@ -58,7 +62,7 @@ public struct PodSpec: Sendable, Equatable, Codable {
             worktree: try c.decodeIfPresent(String.self, forKey: .worktree), prompt: try c.decodeIfPresent(String.self, forKey: .prompt),
             runner: try c.decodeIfPresent(String.self, forKey: .runner),
             spoolCapBytes: try c.decodeIfPresent(UInt64.self, forKey: .spoolCapBytes),
-            onFull: try c.decodeIfPresent(OnFull.self, forKey: .onFull))
+            onFull: try c.decodeIfPresent(OnFull.self, forKey: .onFull), redact: try c.decodeIfPresent(Redact.self, forKey: .redact))
     }
 
     /// The largest terminal that a pod may have.

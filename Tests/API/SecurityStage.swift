@@ -30,7 +30,7 @@ final class SecurityStage: Sendable {
     private let task: Task<Void, Never>
     private let started = Mutex<[PodID: (shim: ScriptedShim, credential: String)]>([:])
 
-    init(proxies: Set<String> = []) async throws {
+    init(proxies: Set<String> = [], patience: Duration = .seconds(30)) async throws {
         nats = try await NATSServer.start()
         bus = try await nats.connect(name: "test")
         database = try await TestPostgres.database()
@@ -51,10 +51,12 @@ final class SecurityStage: Sendable {
         let log = log
         var loud = Logger(label: "api") { _ in log }
         loud.logLevel = .trace
+        var configuration = APIConfiguration(
+            listen: try ListenAddress("127.0.0.1:0", variable: "listen"), tokenFile: tokens, webDirectory: web, proxies: proxies, instance: "test",
+            version: "0")
+        configuration.patience = patience
         let api = try APIServer(
-            APIConfiguration(
-                listen: ListenAddress("127.0.0.1:0", variable: "listen"), tokenFile: tokens, webDirectory: web, proxies: proxies,
-                instance: "test", version: "0"), bus: try await nats.connect(name: "api"), bulk: try await nats.connect(name: "bulk"),
+            configuration, bus: try await nats.connect(name: "api"), bulk: try await nats.connect(name: "bulk"),
             health: Health(), metrics: PrometheusRegistry(), logger: loud
         ) { port in continuation.yield(port) }
         task = Task { try? await api.run() }

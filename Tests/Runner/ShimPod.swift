@@ -17,7 +17,7 @@ final class ShimPod: Sendable {
 
     init(
         _ argv: [String], server: NATSServer, columns: Int = 80, rows: Int = 24, cwd: String = "/tmp", cap: UInt64 = 1 << 30,
-        onFull: PodSpec.OnFull = .hold
+        onFull: PodSpec.OnFull = .hold, hides: String? = nil
     ) async throws {
         path = FileManager.default.temporaryDirectory.path + "/switchback-shim-\(pod)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -25,7 +25,7 @@ final class ShimPod: Sendable {
             pod: pod, name: "test", agent: nil, runner: "r", argv: argv,
             environment: ["PATH": "/usr/local/bin:/usr/bin:/bin", "TERM": "xterm-256color", "LANG": "C.UTF-8", "HOME": "/tmp"], cwd: cwd,
             columns: columns, rows: rows, resumedFrom: nil, natsServers: [server.url], natsCredentialsFile: nil, spoolCapBytes: cap,
-            onFull: onFull)
+            onFull: onFull, hides: hides)
         try Data(JSON.encode(spec)).write(to: URL(filePath: path + "/" + ShimFiles.spec))
         reply = try await Self.launch([Self.program, path], log: path + "/" + ShimFiles.log)
     }

@@ -39,6 +39,9 @@ struct Run: AsyncParsableCommand {
     @Option(help: "What happens when the spool on the agent's host is full: hold (the agent waits) or drop.")
     var onFull: String?
 
+    @Option(help: "record: hide secrets before anything is recorded. Else they are hidden when the record is shown.")
+    var redact: String?
+
     @Flag(name: .shortAndLong, help: "Attach to it at once.")
     var attach = false
 
@@ -60,6 +63,10 @@ struct Run: AsyncParsableCommand {
                 throw Failure(.usage, "usage", "--on-full is hold or drop, not \"\(onFull)\".")
             }
             spec.onFull = choice
+        }
+        if let redact {
+            guard let choice = PodSpec.Redact(rawValue: redact) else { throw Failure(.usage, "usage", "--redact is record, not \"\(redact)\".") }
+            spec.redact = choice
         }
         if let size {
             (spec.columns, spec.rows) = try Resize.parse(size)

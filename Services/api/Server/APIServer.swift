@@ -23,6 +23,8 @@ public struct APIConfiguration: Sendable {
     public var origins: Set<String>
     /// Addresses of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     public var proxies: Set<String>
+    /// How long a request's head may take, and how long its body may stand still.
+    public var patience = Duration.seconds(30)
     /// What is hidden from whoever does not ask to see it.
     public var redactor = Redactor.standard
     public var instance: String
@@ -91,7 +93,8 @@ public struct APIServer: Service {
 
     public func run() async throws {
         let address = configuration.listen
-        let (access, auditor, service, onListening, proxies) = (self.access, self.auditor, self.service, self.onListening, configuration.proxies)
+        let (access, auditor, service, onListening) = (self.access, self.auditor, self.service, self.onListening)
+        let (proxies, patience) = (configuration.proxies, configuration.patience)
         let application = Application(
             router: router(),
             server: HTTPServerBuilder { responder in
@@ -103,7 +106,7 @@ public struct APIServer: Service {
                         case .raw: RawSession(request: request, service: service.asking(for: request.person), access: access, audit: audit)
                         case .view: ViewSession(request: request, service: service.asking(for: request.person), access: access, audit: audit)
                         }
-                    }, limits: .init())
+                    }, limits: .init(), patience: .nanoseconds(patience.microseconds * 1000))
             },
             configuration: .init(address: .hostname(address.host, port: address.port)),
             onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) }, logger: quiet)

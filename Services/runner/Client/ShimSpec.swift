@@ -21,6 +21,8 @@ public struct ShimSpec: Sendable, Codable, Equatable {
     /// Bytes at which the spool is full.
     public var spoolCapBytes: UInt64
     public var onFull: PodSpec.OnFull
+    /// Secrets are hidden before anything is recorded: the user's own patterns besides the built-in rules, lines `name pattern`. Nil: not hidden.
+    public var hides: String?
 
     /// 1 GiB: the design's cap for a pod's spool.
     public static let defaultSpoolCapBytes: UInt64 = 1 << 30
@@ -28,8 +30,9 @@ public struct ShimSpec: Sendable, Codable, Equatable {
     public init(
         pod: PodID, name: String, agent: String?, runner: String, argv: [String], environment: [String: String], cwd: String, columns: Int,
         rows: Int, resumedFrom: PodID?, natsServers: [String], natsCredentialsFile: String?, natsCertificates: BusFiles? = nil,
-        spoolCapBytes: UInt64 = Self.defaultSpoolCapBytes, onFull: PodSpec.OnFull = .hold
+        spoolCapBytes: UInt64 = Self.defaultSpoolCapBytes, onFull: PodSpec.OnFull = .hold, hides: String? = nil
     ) {
+        self.hides = hides
         self.pod = pod
         self.name = name
         self.agent = agent

@@ -112,7 +112,8 @@ actor RunnerService {
             natsCertificates: configuration.natsTLS.map {
                 BusFiles(authorities: $0.certificateAuthorities, chain: $0.certificateChain, key: $0.privateKey)
             },
-            spoolCapBytes: request.spec.spoolCapBytes ?? ShimSpec.defaultSpoolCapBytes, onFull: request.spec.onFull ?? .hold)
+            spoolCapBytes: request.spec.spoolCapBytes ?? ShimSpec.defaultSpoolCapBytes, onFull: request.spec.onFull ?? .hold,
+            hides: try request.spec.redact == .record ? ownRedactions() : nil)
         try directory.create(spec, busCredential: request.busCredential)
         do throws(ErrorBody) {
             let shim = try await launcher.start(directory)
@@ -138,6 +139,15 @@ actor RunnerService {
         guard let at = url.lastIndex(of: "@") else { return url }
         let scheme = url.firstRange(of: "://").map { url[..<$0.upperBound] } ?? ""
         return String(scheme + url[url.index(after: at)...])
+    }
+
+    /// The user's own redactions on this host, for a pod that hides secrets before anything is recorded.
+    private func ownRedactions() throws(ErrorBody) -> String {
+        guard let path = configuration.environment["SWITCHBACK_REDACTIONS"], !path.isEmpty else { return "" }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw ErrorBody(.unavailable, "SWITCHBACK_REDACTIONS: the file \(path) cannot be read; the pod was not started without it")
+        }
+        return String(decoding: data, as: UTF8.self)
     }
 
     private func workingDirectory(_ spec: PodSpec, worktree: String?) throws(ErrorBody) -> String {

@@ -1,4 +1,5 @@
 internal import Bus
+internal import CPty
 internal import Contract
 internal import Terminal
 
@@ -74,7 +75,10 @@ extension Shim {
         }
         guard message.payloadSize > 0 else { return Applied(result: .applied, seq: newestSeq) }
         let bytes = message.payload
-        let seq = emit(.in, bytes, author: author, via: message.header(Headers.via))
+        let modes = hiding == nil ? 0 : cpty_modes(pty.master)
+        let isSecret = modes >= 0 && modes & CPTY_ICANON != 0 && modes & CPTY_ECHO == 0
+        let recorded = hiding?.typed(bytes, isSecret: isSecret) ?? bytes
+        let seq = emit(.in, recorded, author: author, via: message.header(Headers.via))
         newestInput = seq
         if let once { remember(once, seq) }
         pty.write(bytes)

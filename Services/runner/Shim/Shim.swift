@@ -32,6 +32,8 @@ public final class Shim {
     /// Output that was read and is no frame yet.
     var output: [UInt8] = []
     var pacing = OutputPacing()
+    /// For pods whose secrets are not to be recorded at all.
+    var hiding: RecordHiding?
     var keyPacing = KeyframePacing(.now)
     /// The newest output or resize that changed what is on the screen: what a write's `if_seq` is compared with.
     var newestChange: UInt64 = 0
@@ -77,6 +79,7 @@ public final class Shim {
         link = BusLink(spec, inbox: inbox, loop: busLoop)
         limit = SpoolLimit(cap: spec.spoolCapBytes)
         terminal = Terminal(columns: spec.columns, rows: spec.rows)
+        hiding = try spec.hides.map { lines throws(ErrorBody) in try RecordHiding(lines: lines) }
         hooks = HookSocket(directory: path, pod: spec.pod, inbox: inbox)
         var environment = spec.environment
         environment[PodSocket.variable] = hooks?.path
@@ -88,7 +91,7 @@ public final class Shim {
         emit(
             .start(
                 .init(
-                    argv: spec.argv, cwd: spec.cwd, columns: spec.columns, rows: spec.rows, pid: pty.pid, runner: spec.runner,
+                    argv: hiding?.command(spec.argv) ?? spec.argv, cwd: spec.cwd, columns: spec.columns, rows: spec.rows, pid: pty.pid, runner: spec.runner,
                     name: spec.name, agent: spec.agent, resumedFrom: spec.resumedFrom)))
     }
 
@@ -135,6 +138,7 @@ public final class Shim {
         }
         let now = ContinuousClock.now
         if pacing.isDue(now, waitingBytes: output.count) { emitOutput(now) }
+        if let deadline = hiding?.deadline, now >= deadline { releaseHidden(now) }
         if !limit.isFull { lookAtSignals(now) }
         if let deadline = keyPacing.deadline, now >= deadline, !limit.isFull, !isFinished { emitKeyframe(now) }
         enforceStop(now)
@@ -157,7 +161,7 @@ public final class Shim {
 
     private func timeout() -> Int32 {
         let now = ContinuousClock.now
-        var deadlines: [ContinuousClock.Instant?] = [pacing.deadline, nextSync, nextRetry, stopDeadline]
+        var deadlines: [ContinuousClock.Instant?] = [pacing.deadline, hiding?.deadline, nextSync, nextRetry, stopDeadline]
         if !limit.isFull { deadlines.append(signals.pacing.deadline) }
         if !limit.isFull && !isFinished { deadlines.append(keyPacing.deadline) }
         if isDraining { deadlines += [quietDeadline, drainDeadline] }
@@ -234,6 +238,18 @@ public final class Shim {
         let bytes = output
         output.removeAll(keepingCapacity: bytes.count < 4096)
         pacing.emitted(now)
+        guard !bytes.isEmpty else { return }
+        show(hiding?.pass(bytes, now) ?? bytes, now)
+    }
+
+    /// What was held back, as it may have become a secret, and what the record says of those that did.
+    private func releaseHidden(_ now: ContinuousClock.Instant, isLast: Bool = false) {
+        show(hiding?.release() ?? [], now)
+        if let text = hiding?.mark(now, isLast: isLast) { emit(.marker(text: text, author: Author(kind: .system, id: "redaction"))) }
+    }
+
+    /// Publishes output and looks at it ourselves.
+    private func show(_ bytes: [UInt8], _ now: ContinuousClock.Instant) {
         guard !bytes.isEmpty else { return }
         var seq: UInt64?
         if limit.isFull && spec.onFull == .drop {
@@ -404,6 +420,7 @@ public final class Shim {
         let isQuiet = output.isEmpty && (quietDeadline.map { now >= $0 } ?? true)
         guard pty.isHungUp || isQuiet || (drainDeadline.map { now >= $0 } ?? true) else { return }
         emitOutput(now)
+        releaseHidden(now, isLast: true)
         if droppedBytes > 0 { endGap() } else { emitKeyframe(now) }
         emit(.exit(exit))
         spool.sync()

@@ -53,6 +53,7 @@ enum OpenAPISchemas {
                 "name": string, "agent": string, "command": list(string), "cwd": string,
                 "env": ["type": "object", "additionalProperties": string], "columns": integer, "rows": integer, "worktree": string,
                 "prompt": string, "runner": string, "spool_cap_bytes": integer, "on_full": ["type": "string", "enum": ["hold", "drop"]],
+                "redact": ["type": "string", "enum": ["record"]],
             ]),
         "Pod": object(
             [

@@ -26,6 +26,8 @@ struct TerminalUpgradeChannel: HTTPChannelHandler {
     /// Makes what answers an admitted socket. Called on the socket's event loop.
     let serve: @Sendable (TerminalRequest) -> any TerminalSession
     let limits: TerminalSocketHandler.Limits
+    /// How long a request's head may take, and how long its body may stand still.
+    var patience = TimeAmount.seconds(30)
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         let (admit, serve, limits) = (self.admit, self.serve, self.limits)
@@ -43,11 +45,14 @@ struct TerminalUpgradeChannel: HTTPChannelHandler {
                     return .socket
                 }
             })
+        let patience = patience
         return channel.eventLoop.makeCompletedFuture {
+            let pace = NIOLoopBound(RequestPace(patience: patience), eventLoop: channel.eventLoop)
             let upgrade = NIOTypedHTTPServerUpgradeConfiguration<Outcome>(upgraders: [upgrader]) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+                    try pipeline.addHandler(RequestsPace(pace.value))
                     try pipeline.addHandler(UnreadBodyLimit())
                     try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: .seconds(75), logger: logger))
                     return .http(
@@ -64,10 +69,14 @@ struct TerminalUpgradeChannel: HTTPChannelHandler {
             }
             let waiting = BeforeFirstRequest()
             try channel.pipeline.syncOperations.addHandler(waiting)
+            try channel.pipeline.syncOperations.addHandler(BytesPace(pace.value))
             let outcome = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
                 configuration: configuration)
             let bound = NIOLoopBound(waiting, eventLoop: channel.eventLoop)
-            outcome.whenSuccess { _ in bound.value.requestCame() }
+            outcome.whenSuccess { outcome in
+                bound.value.requestCame()
+                if case .socket = outcome { pace.value.end() }
+            }
             return Value(outcome: outcome, channel: channel)
         }
     }
