@@ -40,6 +40,7 @@ extension Permissions {
         (.registry, Streams.terminals, "registry-control"), (.registry, Streams.events, "registry-recorded"),
         (.registry, Streams.events, "registry-status"), (.registry, Streams.audit, "registry-audit"), (.bindings, Streams.events, "bindings-pods"),
         (.bindings, Streams.events, "bindings-runners"),
+        (.bindings, Streams.events, "bindings-runners"),
     ]
 
     private static func membership(_ service: String) -> [String] { ["svc.\(service).*.alive", Subjects.aliveQuery(service: service)] }
@@ -141,7 +142,7 @@ extension Permissions {
             tapInbox + ".>", "$SRV.>", "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.NAMES.*",
             "$JS.API.CONSUMER.LIST.*", "$JS.API.CONSUMER.INFO.*.*",
         ], subscribe: [">"],
-        subscribeRefused: ["runner.*.start", "runner.*.resume", "registry.credentials.>", "registry.audit.>", Subjects.auditEntry, adminInbox + ".>"]
+        subscribeRefused: ["runner.*.start", "runner.*.resume", "registry.credentials.>", "registry.audit.>", Subjects.auditEntry, "webhooks.>", adminInbox + ".>"]
             + BusIdentity.Service.allCases.map { Subjects.inbox(service: $0.rawValue) + ".>" }
             + [Subjects.inbox(runner: "*") + ".>", Subjects.inbox(service: "shim") + ".>"])
 }

@@ -147,7 +147,8 @@ struct RightsTests {
         try tap.bus.subscribe(">") { message in heard.withLock { $0.append(message.subject) } }
         try await tap.bus.flush()
         let secret = [
-            Subjects.runner("a", "start"), Subjects.credentialsCheck, "\(Subjects.inbox(service: "api")).x", "\(Subjects.inbox(runner: "a")).x",
+            Subjects.runner("a", "start"), Subjects.credentialsCheck, Subjects.webhooksAdd, Subjects.auditEntry, "\(Subjects.inbox(service: "api")).x",
+            "\(Subjects.inbox(runner: "a")).x",
             "\(Subjects.inbox(shim: pod)).x",
         ]
         for subject in secret + [Subjects.pty(pod, .out), "event.pod.x.y", "last"] { try admin.bus.publish(subject, payload: [1]) }

@@ -11,7 +11,8 @@ struct Tap: AsyncParsableCommand {
         abstract: "Show messages on the bus, readable: every keystroke, screen byte, event and heartbeat.",
         discussion: """
             SUBJECT may have wildcards: 'pty.*.<pod>.out' is a pod's live output (with --raw it is the terminal itself), 'event.>' what
-            happens, '>' everything. SWITCHBACK_NATS_URL and SWITCHBACK_NATS_CREDS name another bus.
+            happens, '>' everything. SWITCHBACK_NATS_URL and SWITCHBACK_NATS_CREDS name another bus (with
+            TLS: SWITCHBACK_NATS_CA, _CERT and _KEY).
             """)
 
     @OptionGroup var output: JSONOption
@@ -28,10 +29,16 @@ struct Tap: AsyncParsableCommand {
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
         let url: String
+        var tls: BusOptions.TLS?
         var credentials: String?
         if let named = environment["SWITCHBACK_NATS_URL"], !named.isEmpty {
             url = named
             credentials = environment["SWITCHBACK_NATS_CREDS"]
+            if let authorities = environment["SWITCHBACK_NATS_CA"] {
+                tls = BusOptions.TLS(
+                    certificateAuthorities: authorities, certificateChain: environment["SWITCHBACK_NATS_CERT"],
+                    privateKey: environment["SWITCHBACK_NATS_KEY"])
+            }
         } else if let settings = try Stack(environment: environment).settings() {
             url = settings.tapURL
             if !settings.usesPasswords { credentials = try Stack(environment: environment).home.busDirectory + "/tap.creds" }
@@ -40,7 +47,9 @@ struct Tap: AsyncParsableCommand {
         }
         let bus: BusConnection
         do throws(BusError) {
-            var options = BusOptions(servers: [url], name: "switchback tap", credentialsFile: credentials, connectTimeout: .seconds(3))
+            var options = BusOptions(
+                servers: url.split(separator: ",").map(String.init), name: "switchback tap", credentialsFile: credentials, tls: tls,
+                connectTimeout: .seconds(3))
             options.inbox = Subjects.inbox(service: "tap")
             bus = try await BusConnection.connect(options)
         } catch {
