@@ -74,6 +74,7 @@ let package = Package(
         .library(name: "Agents", targets: ["Agents"]),
         .library(name: "Detection", targets: ["Detection"]),
         .library(name: "RecorderClient", targets: ["RecorderClient"]),
+        .library(name: "APIClient", targets: ["APIClient"]),
         .library(name: "TestSupport", targets: ["TestSupport"]),
         .executable(name: "switchback", targets: ["switchback"]),
         .executable(name: "switchback-api", targets: ["switchback-api"]),

@@ -33,6 +33,14 @@ let package = Package(
             name: "status-bench",
             dependencies: [.product(name: "Agents", package: "switchback"), .product(name: "Contract", package: "switchback"), .product(name: "Detection", package: "switchback")],
             path: "Sources/status-bench", swiftSettings: style),
+        // Who waits on whom in a large fleet.
+        .executableTarget(
+            name: "topology-bench",
+            dependencies: [
+                .product(name: "APIClient", package: "switchback"), .product(name: "Bus", package: "switchback"), .product(name: "Contract", package: "switchback"),
+                .product(name: "TestSupport", package: "switchback"),
+            ],
+            path: "Sources/TopologyBench", swiftSettings: style),
         // A terminal on a WebSocket, end to end, beside the least one can be.
         .executableTarget(name: "pipeline-bench", path: "Sources/PipelineBench", swiftSettings: style),
     ]

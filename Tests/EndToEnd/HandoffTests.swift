@@ -85,6 +85,53 @@ struct HandoffTests {
         #expect(resumed.output.contains("\"outcome\":\"matched\"") || resumed.output.contains("\"outcome\" : \"matched\""))
         #expect(try await stack.command(["wait", "--resume", gone.id]).exit == 3)
     }
+
+    @Test("A prompt waits for an idle agent with --when-idle and is refused at a dialog, which stands on the timeline; a wait in a circle exits 6, an interrupted one 75")
+    func gateByCommand() async throws {
+        let stack = try await Stack.start(Stack.Part.withoutDetector)
+        let api = APIClient(address: stack.apiURL, token: stack.token)
+        let one = try await stack.run(["sh", "-c", "echo \"$SWITCHBACK_TOKEN\"; exec cat"], name: "one", columns: 120).pod
+        let two = try await stack.run(["cat"], name: "two").pod
+        // At a dialog: refused, with its code and a mark.
+        try stack.say("waiting", "approval", of: two, seq: 3)
+        try await eventually(within: .seconds(10), "the gate does not know of the dialog") {
+            try await stack.command(["send", "two", "yes", "--submit"]).errors.contains("dialog") ? true : nil
+        }
+        let refused = try await stack.command(["send", "two", "yes", "--submit", "--json"])
+        #expect(refused.exit == 5 && refused.errors.contains("approval_open"), "\(refused)")
+        try await eventually(within: .seconds(10), "the refusal is not on the timeline") {
+            try await stack.recorded(two).contains { frame in
+                guard frame.kind == .ctl, case .marker(let text, _)? = try? JSON.decode(Control.self, from: frame.bytes) else { return false }
+                return text.hasPrefix("refused (approval_open)")
+            } ? true : nil
+        }
+        #expect(try await !stack.live(two).text.contains("yes"))
+
+        // Later: it waits, and is written once the agent rests.
+        async let late = stack.command(["send", "two", "do the next thing", "--submit", "--when-idle", "--timeout", "30s"])
+        try await Task.sleep(for: .milliseconds(500))
+        #expect(try await !stack.live(two).text.contains("next thing"))
+        try stack.say("idle", "turn_done", of: two, seq: 20)
+        #expect(try await late.exit == 0)
+        try await stack.waitForScreen(two, "do the next thing")
+
+        // One waits for two; from inside two, waiting for one would close a circle.
+        let credential = try #require(
+            try await stack.waitForScreen(one, "sbp_").text.split(whereSeparator: \.isWhitespace).map(String.init).first { $0.hasPrefix("sbp_") })
+        _ = try await stack.ask(
+            Subjects.waitsCreate, CreateWait(waiter: Author(kind: .pod, id: two.text), pods: [one], mode: .all, until: .ended), as: Wait.self)
+        let circle = try await stack.command(["wait", "two", "--until", "ended"], environment: ["SWITCHBACK_TOKEN": credential])
+        #expect(circle.exit == 6 && circle.errors.contains(one.text) && circle.errors.contains(two.text), "\(circle)")
+
+        // Interrupted: it goes on without the command.
+        let interrupted = try await stack.command(
+            ["-c", "timeout -s INT 2 \(stack.programsDirectory)/switchback wait one --until ended; exit $?"], program: "/bin/bash")
+        let id = try #require(interrupted.errors.split(whereSeparator: \.isWhitespace).map(String.init).first { $0.hasPrefix("W-") }, "\(interrupted)")
+        #expect(try await api.wait(id).isOpen)
+        let preserved = try await stack.command(
+            ["-c", "timeout --preserve-status -s INT 2 \(stack.programsDirectory)/switchback wait --resume \(id)"], program: "/bin/bash")
+        #expect(preserved.exit == 75, "\(preserved)")
+    }
 }
 
 extension Stack {

@@ -85,6 +85,13 @@ struct LaunchPlanTests {
                 "PATH": "/opt", "EXTRA": "1", "TERM": "xterm-256color", "COLORTERM": "truecolor", "TERM_PROGRAM": "switchback",
                 "LANG": "de_DE.UTF-8", "SWITCHBACK_POD": pod.text, "SWITCHBACK_POD_NAME": "n",
             ])
+        func path(_ own: String?) -> String? {
+            LaunchPlan.environment(
+                base: own.map { ["PATH": $0] } ?? [:], spec: PodSpec(command: ["x"]), pod: pod, name: "n", commands: "/opt/switchback/bin")["PATH"]
+        }
+        #expect(path("/bin") == "/bin:/opt/switchback/bin")
+        #expect(path("/opt/switchback/bin:/bin") == "/opt/switchback/bin:/bin")
+        #expect(path(nil)?.hasSuffix(":/opt/switchback/bin") == true)
     }
 }
 

@@ -52,7 +52,10 @@ struct LaunchPlan: Sendable, Equatable {
     }
 
     /// The environment of a pod's program: the runner's, without what belongs to the runner, and with what a terminal promises.
-    static func environment(base: [String: String], spec: PodSpec, pod: PodID, name: String, credential: String? = nil) -> [String: String] {
+    /// - Parameter commands: the folder of the `switchback` command, for agents that hand work over.
+    static func environment(
+        base: [String: String], spec: PodSpec, pod: PodID, name: String, credential: String? = nil, commands: String? = nil
+    ) -> [String: String] {
         let ofOtherTerminals: Set = ["TMUX", "TMUX_PANE", "STY", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLUMNS", "LINES", "SHLVL", "NOTIFY_SOCKET"]
         var environment = base.filter { !$0.key.hasPrefix("SWITCHBACK_") && !ofOtherTerminals.contains($0.key) }
         environment["TERM"] = "xterm-256color"
@@ -60,6 +63,11 @@ struct LaunchPlan: Sendable, Equatable {
         environment["TERM_PROGRAM"] = "switchback"
         if environment["LANG"] == nil && environment["LC_ALL"] == nil { environment["LANG"] = "C.UTF-8" }
         environment.merge(spec.env) { $1 }
+        if let commands, !commands.isEmpty {
+            // Behind the person's own: what they have under that name goes before.
+            let path = environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
+            if !path.split(separator: ":").contains(Substring(commands)) { environment["PATH"] = path + ":" + commands }
+        }
         environment["SWITCHBACK_POD"] = pod.text
         environment["SWITCHBACK_POD_NAME"] = name
         // With these the command works inside the pod, as the pod.

@@ -104,7 +104,9 @@ actor RunnerService {
         let spec = ShimSpec(
             pod: request.pod, name: request.name, agent: plan.agent, runner: configuration.name, argv: plan.argv,
             environment: LaunchPlan.environment(
-                base: configuration.environment, spec: request.spec, pod: request.pod, name: request.name, credential: request.credential),
+                base: configuration.environment, spec: request.spec, pod: request.pod, name: request.name, credential: request.credential,
+                // The command lies beside the shim.
+                commands: configuration.shim.lastIndex(of: "/").map { String(configuration.shim[..<$0]) }),
             cwd: cwd, columns: request.spec.columns, rows: request.spec.rows, resumedFrom: request.resumedFrom,
             // With a credential of its own, nothing of the runner's is written into the pod's directory.
             natsServers: request.busCredential == nil ? configuration.natsServers : configuration.natsServers.map(Self.withoutUser),
