@@ -38,6 +38,16 @@ struct ChannelTests {
         #expect(try await texts(.init(channel: "design", text: "%")) == [first.text])
         #expect(try await texts(.init(channel: "design", text: "_")) == ["thanks_all"])
         #expect(try await texts(.init(text: "'; DROP TABLE")) == [])
+        // What no name, id or text can be is answered, not tried.
+        for bad in ["", "\u{0}", "a\u{0}b", "../x", String(repeating: "x", count: 100_000)] {
+            #expect(try await texts(.init(channel: "design", text: bad + "\u{0}")) == [])
+            #expect(await code { try await texts(.init(channel: bad)) } == .notFound)
+            #expect(await code { try await it.post("hi", to: bad) } == .notFound)
+            #expect(await code { try await it.post("hi", by: author, "a", replyTo: bad) } == .badRequest)
+            #expect(await code { try await it.client.message(.init(message: bad, author: nil)) } == .notFound)
+            #expect(await code { try await it.client.acknowledge(.init(message: bad, author: author)) } == .notFound)
+            #expect(await code { try await it.client.wait(CreateWait(waiter: author, pods: [], messages: [bad], mode: .all, until: .reply)) } == .notFound)
+        }
         #expect(try await texts(.init(reader: author)).count == 4)
         #expect(try await texts(.init(reader: Stage.author(b))).count == 5)
         #expect(try await texts(.init(reader: Stage.author(c))) == [])

@@ -79,8 +79,9 @@ extension BindingsService {
     }
 
     func channel(_ ref: String, in ledger: Ledger) throws -> Channel {
-        let found = try RecordID.isOne(ref) ? ledger.get(Channel.self, ref) : ledger.open(Channel.self, key: ref)
-        guard let found else { throw Self.unknownChannel(ref) }
+        // What cannot be a name is not asked of the database.
+        guard PodSpec.isName(ref), let found = try RecordID.isOne(ref) ? ledger.get(Channel.self, ref) : ledger.open(Channel.self, key: ref)
+        else { throw Self.unknownChannel(ref) }
         return found
     }
 
@@ -118,7 +119,7 @@ extension BindingsService {
                 try ledger.put(channel, "joined")
             }
             if let id = request.replyTo {
-                guard let first = try ledger.get(ChannelMessage.self, id), first.channel == channel.id else {
+                guard RecordID.isOne(id), let first = try ledger.get(ChannelMessage.self, id), first.channel == channel.id else {
                     throw ErrorBody(.badRequest, "there is no message \(id) in #\(channel.name) that could be answered")
                 }
             }
@@ -149,7 +150,7 @@ extension BindingsService {
         message = MessageDelivery.post(message, to: mentioned, now: now)
         // What it answers frees its author first.
         var answered: [MessageDelivery.Change] = []
-        let earlier = try author.pod.map { try ledger.open(ChannelMessage.self, of: $0) } ?? ledger.open(ChannelMessage.self)
+        let earlier = try ledger.openQuestions(in: channel.id)
         let first = try replyTo.flatMap { try ledger.get(ChannelMessage.self, $0) }
         for other in [first].compactMap({ $0 }) + earlier.filter({ $0.id != replyTo }) {
             if let change = MessageDelivery.answered(by: message, other, now: now) { answered.append(change) }
@@ -195,7 +196,9 @@ extension BindingsService {
     }
 
     func message(_ request: MessageRequest) async throws -> ChannelMessage {
-        guard let message = try await store.get(ChannelMessage.self, request.message) else { throw unknown("message", request.message) }
+        guard RecordID.isOne(request.message), let message = try await store.get(ChannelMessage.self, request.message) else {
+            throw unknown("message", request.message)
+        }
         if let author = request.author, author.kind == .pod {
             let channel = try await store.get(Channel.self, message.channel)
             guard channel?.member(author) != nil else { throw unknown("message", request.message) }
@@ -213,6 +216,8 @@ extension BindingsService {
             let then = try await self.channels(ListChannels(at: at))
             channels = then.filter { channel in channels.contains { $0.id == channel.id } }
         }
+        // No message holds what none may hold, and the database takes no such text.
+        guard request.text?.utf8.contains(0) != true else { return MessagePage(messages: []) }
         var page = try await store.messages(request, in: channels.map(\.id))
         let members = Dictionary(channels.map { ($0.id, $0.members) }, uniquingKeysWith: { first, _ in first })
         for index in page.messages.indices {
@@ -249,7 +254,9 @@ extension BindingsService {
     func acknowledge(_ request: MessageRequest) async throws -> ChannelMessage {
         guard let author = request.author else { throw ErrorBody(.badRequest, "who acknowledges is missing") }
         return try await store.change { ledger in
-            guard let message = try ledger.get(ChannelMessage.self, request.message) else { throw unknown("message", request.message) }
+            guard RecordID.isOne(request.message), let message = try ledger.get(ChannelMessage.self, request.message) else {
+                throw unknown("message", request.message)
+            }
             let channel = try self.channel(message.channel, in: ledger)
             guard channel.member(author) != nil else { throw Self.noMember(author, channel.name) }
             let change =
@@ -270,7 +277,7 @@ extension BindingsService {
 extension BindingsService {
     /// Whom a message asks, as targets of a wait.
     func targets(answering id: String, for waiter: Author, in ledger: Ledger) throws -> [Wait.Target] {
-        guard let message = try ledger.get(ChannelMessage.self, id) else { throw unknown("message", id) }
+        guard RecordID.isOne(id), let message = try ledger.get(ChannelMessage.self, id) else { throw unknown("message", id) }
         if waiter.kind == .pod, try channel(message.channel, in: ledger).member(waiter) == nil { throw Self.noMember(waiter, message.channelName) }
         let targets = message.mentions.map { who in Wait.Target(pod: who.pod, message: id, person: who.kind == .person ? who.id : nil) }
         return targets.isEmpty ? [Wait.Target(pod: nil, message: id)] : targets

@@ -272,7 +272,7 @@ struct BindingsService: Sendable {
     func graph(in ledger: Ledger) throws -> WaitForGraph {
         WaitForGraph(
             try ledger.open(Wait.self).compactMap { Claim($0) } + ledger.open(Binding.self).compactMap { Claim($0) }
-                + ledger.open(ChannelMessage.self).compactMap { Claim($0) })
+                + ledger.openQuestions().compactMap { Claim($0) })
     }
 }
 

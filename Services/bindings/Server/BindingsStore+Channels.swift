@@ -44,14 +44,19 @@ extension Ledger {
         ).map(BindingsStore.record)
     }
 
-    /// What waits to be typed into a pod, oldest first.
-    func queue(of pod: PodID) throws -> [ChannelMessage] {
-        try open(ChannelMessage.self, of: pod).filter { $0.queuedPods.contains(pod) }
+    /// Questions that nobody or not everybody has answered; of one channel where it is named.
+    func openQuestions(in channel: String? = nil) throws -> [ChannelMessage] {
+        try connection.query(
+            """
+            SELECT state FROM bindings.records WHERE kind = 'message' AND is_open AND state->>'asks' = 'true' AND ($1::text IS NULL OR state->>'channel' = $1)
+            ORDER BY created, id
+            """, channel
+        ).map(BindingsStore.record)
     }
 
     /// Says whether anything still waits for a pod.
     func settleMailbox(_ pod: PodID) throws {
-        let isWaiting = try !queue(of: pod).isEmpty
+        let isWaiting = try BindingsStore.nextMessage(for: pod, connection) != nil
         try connection.query("UPDATE bindings.mailboxes SET is_waiting = $2 WHERE pod = $1", pod.text, isWaiting)
     }
 
@@ -105,6 +110,21 @@ extension BindingsStore {
     private static func value(_ time: Timestamp?) -> DatabaseValue { time?.databaseValue ?? DatabaseValue.null }
 
     // MARK: - Mailboxes
+
+    /// The oldest message that waits to be typed into a pod.
+    func nextMessage(for pod: PodID) async throws -> ChannelMessage? {
+        try await pool.withConnection { try Self.nextMessage(for: pod, $0) }
+    }
+
+    static func nextMessage(for pod: PodID, _ connection: DatabaseConnection) throws -> ChannelMessage? {
+        try connection.query(
+            """
+            SELECT state FROM bindings.records WHERE kind = 'message' AND is_open AND pods @> ARRAY[$1]::text[]
+                AND state->'deliveries' @> jsonb_build_array(jsonb_build_object('member', 'pod:' || $1::text, 'state', 'queued'))
+            ORDER BY created, id LIMIT 1
+            """, pod.text
+        ).first.map(Self.record)
+    }
 
     /// Pods for which something waits that nobody delivers at this moment.
     /// - Parameter rested: leaves out those whose last try was a moment ago.

@@ -108,8 +108,7 @@ actor Deliverer {
         }
         guard let status = service.board.status(of: pod), Self.canTake(status) else { return Self.whileBusy }
         if let last = given[id], status.seq < last.seq, .now - last.at < Self.settling { return Self.settling }
-        let queue = try await service.store.list(ChannelMessage.self, pod: id).filter { $0.queuedPods.contains(id) }
-        guard let message = queue.first else {
+        guard let message = try await service.store.nextMessage(for: id) else {
             try await service.store.change { try $0.settleMailbox(id) }
             return nil
         }
