@@ -15,7 +15,13 @@ try {
   const pods = {};
   const first = await stack.ask("/openapi.json"), offers = path => first.paths[path] != null;
   const waits = { planner: "builder", reviewer: "builder", builder: "migrator" };
-  for (const [name, agent] of [["deploy"], ["monitor"], ["tests"], ["planner", "claude"], ["reviewer", "claude"], ["migrator", "claude"], ["builder", "claude"]]) pods[name] = await run(name, agent, waits[name] ? ["--env", `SCENE_WAITS=${waits[name]}`] : []);
+  const says = { builder: "@planner the build is green, v2.4.0 is tagged once somebody lets me push it", reviewer: "@builder is the limiter's new clock in your build?" };
+  for (const [name, agent] of [["deploy"], ["monitor"], ["tests"], ["planner", "claude"], ["reviewer", "claude"], ["migrator", "claude"], ["builder", "claude"]]) pods[name] = await run(name, agent, [...(waits[name] ? ["--env", `SCENE_WAITS=${waits[name]}`] : []), ...(says[name] ? ["--env", `SCENE_SAYS=${says[name]}`] : [])]);
+  if (offers("/v1/channels")) {
+    await stack.ask("/v1/channels", { method: "POST", body: { name: "release", members: ["planner", "builder", "reviewer", "migrator"] } });
+    await stack.ask("/v1/channels", { method: "POST", body: { name: "sessions", members: ["migrator"] } });
+    await stack.ask("/v1/channels/release/messages", { method: "POST", body: { text: "@planner 2.4 goes out today. What is left?" } });
+  }
   pods.shell = await stack.run("shell", ["bash", "--norc", "--noprofile"], ["--env", "PS1=$ "]);
   await sleep(2000);
   await stack.command("send", "shell", "git log --oneline | head -3", "--submit");
@@ -38,7 +44,7 @@ try {
     ["fleet", "/", "document.querySelectorAll('.tile').length > 5"], ["attention", "/attention", "document.querySelector('.attention')"],
     ["terminal", `/pods/${pods.builder}`, terminal], ["replay", `/pods/${pods.monitor}?t=${at}`, terminal],
     ["together", `/together?pods=${pods.builder},${pods.reviewer},${pods.tests},${pods.migrator}&t=${at}`, "document.querySelectorAll('.pane').length === 4"],
-    ["topology", "/topology", "document.querySelector('.content > *')"], ["search", "/search?q=tests", "document.querySelectorAll('.hit').length > 0"], ["channels", "/channels", "document.querySelector('.content > *')"],
+    ["topology", "/topology", "document.querySelector('.content > *')"], ["search", "/search?q=tests", "document.querySelectorAll('.hit').length > 0"], ["channels", "/channels/release", "document.querySelectorAll('.channel-message').length > 1"],
   ];
   for (const scheme of ["dark", "light"]) {
     const page = await browser.page({ width: 1440, height: 900, ratio: 1, scheme });

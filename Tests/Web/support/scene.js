@@ -130,5 +130,17 @@ async function waitForOther() {
   }
 }
 
+/** With SCENE_SAYS=text this pod says something in the channel "release" as soon as it is a member: with its own credential. */
+async function speak() {
+  const { SCENE_SAYS: text, SWITCHBACK_URL: address, SWITCHBACK_TOKEN: token } = process.env;
+  if (!text || !address || !token) return;
+  for (let attempt = 0; attempt < 40; attempt++) {
+    const response = await fetch(`${address}/v1/channels/release/messages`, { method: "POST", headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" }, body: JSON.stringify({ text, asks: text.endsWith("?") }) }).catch(() => null);
+    if (response?.ok) return;
+    await new Promise(resolve => setTimeout(resolve, 500));
+  }
+}
+
 waitForOther();
+speak();
 await (scenes[name] ?? (() => { console.error(`scenes: ${Object.keys(scenes).join(", ")}`); process.exit(2); }))();
