@@ -24,6 +24,7 @@ public struct Doctor: Sendable {
         var findings = [nats(), postgres(), own(), git(), directory(), disk(), socket(), clock(), openFiles(), locale()]
         findings += ports()
         findings += secrets()
+        findings += bus()
         findings += running()
         return findings
     }
@@ -200,11 +201,22 @@ public struct Doctor: Sendable {
     }
 
     private func secrets() -> [Finding] {
-        [stack.home.settingsFile, stack.home.tokensFile, stack.home.natsConfiguration].compactMap { path in
+        [stack.home.settingsFile, stack.home.tokensFile, stack.home.natsConfiguration, stack.home.busDirectory + "/root.json"].compactMap { path in
             var info = stat()
             guard stat(path, &info) == 0, info.st_mode & 0o077 != 0 else { return nil }
             return Finding(check: "secrets", verdict: .failed, message: "\(path) can be read by others", fix: "chmod 600 \(path)")
         }
+    }
+
+    /// Whether everybody on the bus still has all rights, because of pods that know a password only.
+    private func bus() -> [Finding] {
+        guard let settings = try? stack.settings(), settings.usesPasswords else { return [] }
+        let old = Leftovers.shims(home: stack.home).filter(Leftovers.knowsPassword).count
+        return [
+            Finding(
+                check: "bus", verdict: .warning, message: "takes passwords as stacks before credentials did" + (old > 0 ? "; \(old) of its pods know nothing else" : ""),
+                fix: old > 0 ? "When those pods have ended: `switchback down`, then `switchback up`." : "`switchback down --keep-pods`, then `switchback up`.")
+        ]
     }
 
     private func running() -> [Finding] {

@@ -151,10 +151,12 @@ extension StackTests {
         try it.up { $0.port = nil }
         #expect(try it.stack.settings()?.natsURL == "nats://switchback:\(settings.natsPassword)@127.0.0.1:\(settings.natsPort)")
         #expect(Files.read(it.stack.home.natsConfiguration)?.contains(settings.natsPassword) == true)
+        #expect(Doctor(stack: it.stack).examine().contains { $0.check == "bus" && $0.verdict == .warning && $0.message.contains("1 of its pods") })
         _ = try it.stack.down(keepPods: true) { _ in }
         end()
         try it.up { $0.port = nil }
         #expect(try it.stack.settings()?.natsURL == "nats://127.0.0.1:\(settings.natsPort)")
         #expect(Files.read(it.stack.home.natsConfiguration)?.contains(settings.natsPassword) == false)
+        #expect(!Doctor(stack: it.stack).examine().contains { $0.check == "bus" })
     }
 }
