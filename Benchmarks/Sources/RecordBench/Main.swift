@@ -73,7 +73,10 @@ enum RecordBench {
     }
 
     private static func seek(address: String, pod: PodID, count: Int) async throws {
-        let bus = try await BusConnection.connect(BusOptions(servers: [address], name: "record-bench"))
+        var options = BusOptions(
+            servers: [address], name: "record-bench", credentialsFile: ProcessInfo.processInfo.environment["SWITCHBACK_NATS_CREDS"])
+        options.inbox = Subjects.inbox(service: "admin")
+        let bus = try await BusConnection.connect(options)
         let recorder = RecorderClient(bus: bus)
         let (bounds, _) = try await recorder.seek(Seek(pod: pod, format: .text))
         func moment(_ share: Double) -> Timestamp {
