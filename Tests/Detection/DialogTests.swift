@@ -81,4 +81,12 @@ struct DialogTests {
         play.wait(until: 1000)
         #expect(play.statuses == ["executing"])
     }
+
+    @Test("Words that a narrow terminal cuts in two are still those words")
+    func cutHard() {
+        var play = Play("codex", columns: 10, rows: 20)
+        play.at(0, feed: Play.screen(["Trust this folder? Codex can read it.", "", "enter continue · esc back"]))
+        play.wait(until: 1000)
+        #expect(play.now == "waiting/trust")
+    }
 }

@@ -9,8 +9,8 @@ import Testing
 @Suite("What an agent may do to another pod", .serialized)
 struct AgentTests {
     /// A pod that prints its credential and then echoes; and a client with that credential.
-    private func agent(_ stack: Stack, _ name: String) async throws -> (pod: PodID, api: APIClient, credential: String) {
-        let pod = try await stack.run(["sh", "-c", "echo \"$SWITCHBACK_TOKEN\"; exec cat"], name: name, columns: 120).pod
+    private func agent(_ stack: Stack, _ name: String, on runner: String? = nil) async throws -> (pod: PodID, api: APIClient, credential: String) {
+        let pod = try await stack.run(["sh", "-c", "echo \"$SWITCHBACK_TOKEN\"; exec cat"], name: name, columns: 120) { $0.runner = runner }.pod
         let screen = try await stack.waitForScreen(pod, "sbp_")
         let credential = try #require(screen.text.split(whereSeparator: \.isWhitespace).map(String.init).first { $0.hasPrefix("sbp_") })
         #expect(PodCredential.pod(of: credential) == pod)
@@ -26,12 +26,16 @@ struct AgentTests {
         }
     }
 
-    @Test("Without a binding everything is denied; with read the screen but no input; after a revoke nothing, at once, and streams close")
-    func bindings() async throws {
+    @Test(
+        "Without a binding everything is denied; with read the screen but no input; after a revoke nothing, at once, and streams close",
+        arguments: ["local", "elsewhere"])
+    func bindings(host: String) async throws {
         let stack = try await Stack.start()
+        if host != "local" { try await stack.startRunner(host) }
         let admin = APIClient(address: stack.apiURL, token: stack.token)
-        let (reviewer, api, _) = try await agent(stack, "reviewer")
-        let (builder, owner, _) = try await agent(stack, "builder")
+        let (reviewer, api, _) = try await agent(stack, "reviewer", on: "local")
+        let (builder, owner, _) = try await agent(stack, "builder", on: host)
+        #expect(try await stack.pod("builder").runner == host)
         _ = try await stack.type("the secret word\r", into: builder)
         try await stack.waitForScreen(builder, "the secret word")
 

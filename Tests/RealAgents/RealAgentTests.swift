@@ -103,7 +103,12 @@ struct RealAgentTests {
 
         try await say("Please do-shell now.")
         let shell = try await asked("shell")
-        let waiting = try await wait("waiting", "approval")
+        try await wait("waiting", "approval")
+        // A title may say it a moment before the dialog is painted.
+        let waiting = try await eventually("the dialog has no options") {
+            let status = try await api.status(pod.pod.text)
+            return status.options?.isEmpty == false ? status : nil
+        }
         #expect(waiting.since > shell && waiting.since < shell + .seconds(10))
         #expect(waiting.options?.isEmpty == false && waiting.fingerprint?.utf8.count == 16)
         // An approval that nobody answers stands.

@@ -32,6 +32,8 @@ final class Stack: Sendable {
     private let apiListen: String
     let programsDirectory: String
     private let running = Mutex<[Part: ChildProcess]>([:])
+    /// Runners of other hosts.
+    private let runners = Mutex<[ChildProcess]>([])
 
     static let person = Author(kind: .person, id: "test")
 
@@ -74,7 +76,7 @@ final class Stack: Sendable {
     }
 
     deinit {
-        for process in running.withLock({ $0.values }) { process.end(SIGKILL) }
+        for process in running.withLock({ $0.values }) + runners.withLock({ $0 }) { process.end(SIGKILL) }
         for part in Part.allCases {
             let text = (try? String(contentsOfFile: log(part), encoding: .utf8)) ?? ""
             if let line = text.split(separator: "\n").first(where: { $0.contains("the bus refused") }) {
@@ -89,8 +91,23 @@ final class Stack: Sendable {
 
     /// Starts a part and waits until it says that it is ready.
     func start(_ part: Part) async throws {
-        let log = log(part)
-        let before = (try? String(contentsOfFile: log, encoding: .utf8))?.utf8.count ?? 0
+        let process = try await launch(part, environment(of: part), log: log(part))
+        running.withLock { $0[part] = process }
+    }
+
+    /// Starts one more runner, as another host's: its own name, folder and credential.
+    func startRunner(_ name: String) async throws {
+        let folder = directory + "/runner-" + name
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try Data(authority.credentials(.runner(name)).utf8).write(to: URL(filePath: folder + ".creds"))
+        let environment = environment(of: .runner).merging([
+            "SWITCHBACK_NATS_CREDS": folder + ".creds", "SWITCHBACK_RUNNER_DIR": folder, "SWITCHBACK_RUNNER_NAME": name, "SWITCHBACK_INSTANCE": name,
+        ]) { $1 }
+        let process = try await launch(.runner, environment, log: folder + ".log")
+        runners.withLock { $0.append(process) }
+    }
+
+    private func environment(of part: Part) -> [String: String] {
         var environment = [
             "SWITCHBACK_NATS_URL": nats.url,
             "SWITCHBACK_NATS_CREDS": "\(directory)/\(part.rawValue).creds",
@@ -109,14 +126,19 @@ final class Stack: Sendable {
             environment["SWITCHBACK_NATS_CERT"] = certificates.certificate("client")
             environment["SWITCHBACK_NATS_KEY"] = certificates.key("client")
         }
+        return environment
+    }
+
+    private func launch(_ part: Part, _ environment: [String: String], log: String) async throws -> ChildProcess {
+        let before = (try? String(contentsOfFile: log, encoding: .utf8))?.utf8.count ?? 0
         let process = try ChildProcess(["\(programsDirectory)/switchback-\(part.rawValue)"], environment: environment, log: log)
-        running.withLock { $0[part] = process }
         try await eventually(within: .seconds(30), "\(part) was not ready; its log: \(tail(log))") { () -> Bool? in
             let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
             return text.utf8.dropFirst(before).split(separator: UInt8(ascii: "\n")).contains {
                 String(decoding: $0, as: UTF8.self).contains("\"message\":\"ready\"")
             } ? true : nil
         }
+        return process
     }
 
     /// Kills a part at once, as a crash would.
