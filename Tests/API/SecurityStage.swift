@@ -76,7 +76,14 @@ final class SecurityStage: Sendable {
             Subjects.runnersHeartbeat, Heartbeat(runner: "one", host: "h", version: "1", sent: .now(), pods: []))
     }
 
-    deinit { task.cancel() }
+    deinit {
+        task.cancel()
+        let (registry, pool) = (registry.withLock { $0 }, pool)
+        Task {
+            await registry?.stop()
+            pool.close()
+        }
+    }
 
     func client(_ token: String?) -> APIClient { APIClient(address: address, token: token) }
     var ada: APIClient { client(Self.admin) }

@@ -196,6 +196,10 @@ public struct APIServer: Service {
         }
         var values: [String: String] = [:]
         for name in route.pathNames { values[name] = context.parameters.get(name) }
+        // No name, time or text of ours has one, and databases refuse it.
+        guard !values.values.contains(where: { $0.utf8.contains(0) }),
+            !request.uri.queryParameters.contains(where: { $0.key.utf8.contains(0) || $0.value.utf8.contains(0) })
+        else { throw ErrorBody(.badRequest, "a NUL character cannot be part of an address") }
         if let agent = person.pod { try await service.admit(agent, to: route.name, pod: values["pod"] ?? "") }
         try await service.admit(scoped: person, to: route.name, pod: values["pod"] ?? "")
         let asked = APIRequest(
@@ -261,6 +265,9 @@ struct ErrorAnswers: RouterMiddleware {
     ) async throws -> Response {
         do {
             return try await next(request, context)
+        } catch let error as ErrorBody where error.code == .internal && error.message.hasPrefix("22021") {
+            // PostgreSQL's code for text that it cannot hold: of what arrives here that is a NUL character in a body.
+            return Answer.error(ErrorBody(.badRequest, "a text holds a NUL character, which cannot be kept"))
         } catch let error as ErrorBody {
             if error.code == .internal { logger.error("request failed", metadata: ["path": "\(request.uri.path)", "error": "\(error)"]) }
             return Answer.error(error)

@@ -62,7 +62,7 @@ struct TerminalUpgradeChannel: HTTPChannelHandler {
             }
             var configuration = NIOUpgradableHTTPServerPipelineConfiguration(upgradeConfiguration: upgrade)
             configuration.enablePipelining = false
-            configuration.enableErrorHandling = false
+            configuration.enableErrorHandling = true
             configuration.enableResponseHeaderValidation = false
             channel.setOption(.tcpOption(.tcp_nodelay), value: 1).whenFailure { error in
                 logger.debug("TCP_NODELAY not set: \(error)")
@@ -72,6 +72,9 @@ struct TerminalUpgradeChannel: HTTPChannelHandler {
             try channel.pipeline.syncOperations.addHandler(BytesPace(pace.value))
             let outcome = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
                 configuration: configuration)
+            let upgrading = try channel.pipeline.syncOperations.handler(type: NIOTypedHTTPServerUpgradeHandler<Outcome>.self)
+            try channel.pipeline.syncOperations.addHandler(
+                RefusedUpgrades { head in admit(head, channel.remoteAddress?.ipAddress ?? "unknown") != nil }, position: .before(upgrading))
             let bound = NIOLoopBound(waiting, eventLoop: channel.eventLoop)
             outcome.whenSuccess { outcome in
                 bound.value.requestCame()
@@ -95,6 +98,29 @@ struct TerminalUpgradeChannel: HTTPChannelHandler {
             logger.debug("connection ended before its first request: \(error)")
             value.channel.close(promise: nil)
         }
+    }
+}
+
+/// Makes a request that asks for a socket and may not have one an ordinary request, which the router answers with the reason: left to itself, the
+/// upgrade ends such a connection without a word. The connection closes behind the answer, as its parser stops at a request like that.
+///
+/// Of the first request only; sockets come first on their connections or not at all.
+final class RefusedUpgrades: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+
+    private let isAdmitted: (HTTPRequestHead) -> Bool
+
+    init(_ isAdmitted: @escaping (HTTPRequestHead) -> Bool) { self.isAdmitted = isAdmitted }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
+        if head.headers.contains(name: "upgrade"), !isAdmitted(head) {
+            head.headers.remove(name: "upgrade")
+            head.headers.replaceOrAdd(name: "connection", value: "close")
+        }
+        context.fireChannelRead(wrapInboundOut(.head(head)))
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
     }
 }
 
