@@ -135,7 +135,8 @@ struct FuzzTests {
                     // Services that this stage does not run are not there: that is an answer too.
                     let code = Reply.error(in: answer.body)?.code
                     let isAway = answer.status == 503 && (code == .unavailable || name == "isReady") || answer.status == 504 && code == .timedOut
-                    #expect(answer.status < 500 || isAway, "seed \(seed): \(method) \(address) \(String(decoding: body ?? [], as: UTF8.self)): \(answer.status) \(String(decoding: answer.body.prefix(300), as: UTF8.self))")
+                    let (asked, got) = (String(decoding: body ?? [], as: UTF8.self), String(decoding: answer.body.prefix(300), as: UTF8.self))
+                    #expect(answer.status < 500 || isAway, "seed \(seed): \(method) \(address) \(asked): \(answer.status) \(got)")
                     if answer.status >= 400, name != "isReady" { #expect((Reply.error(in: answer.body)?.message.count ?? 0) > 5, "\(method) \(address): \(answer.status)") }
                 }
             }

@@ -120,7 +120,9 @@ struct SecurityTests {
     func smuggling(bytes: String) async throws {
         let stage = try await SecurityStage()
         let (answer, isClosed, _) = try await send(stage, [Array(bytes.utf8)], within: .seconds(4))
-        #expect(answer.components(separatedBy: "HTTP/1.1 ").count <= 2, "two answers to one request: \(answer)")
+        // One answer; or nobody can take a second one for that of another request, as the first says that the connection ends.
+        let isLast = answer.components(separatedBy: "\r\n\r\n")[0].lowercased().contains("connection: close")
+        #expect(answer.components(separatedBy: "HTTP/1.1 ").count <= 2 || isLast, "two answers to one request: \(answer)")
         #expect((status(answer) ?? 400) >= 400 || !answer.contains("pods"), "\(answer.prefix(300))")
         #expect(isClosed || (status(answer) ?? 0) >= 400 || bytes.contains("Content-Length: 5"), "\(answer.prefix(300))")
         // The server goes on.
@@ -132,7 +134,7 @@ struct SecurityTests {
         let stage = try await SecurityStage()
         let large = [UInt8](repeating: 0x20, count: 3 << 20)
         #expect(try await stage.ada.raw("POST", "/v1/pods", body: large).status == 413)
-        let announced = try await send(stage, request("POST", "/v1/pods", ["Content-Length: 99999999999"]) )
+        let announced = try await send(stage, request("POST", "/v1/pods", ["Content-Length: 99999999999"]))
         #expect(status(announced.answer) == 413 && announced.took < .seconds(3))
         for head in [
             request("GET", "/v1/pods", ["X-Large: " + String(repeating: "a", count: 1 << 20)]),
@@ -154,8 +156,8 @@ struct SecurityTests {
         let dribbled = try await send(stage, head.map { [$0] }, pause: .milliseconds(40))
         #expect(dribbled.isClosed && dribbled.answer.isEmpty, "\(dribbled)")
         // Also the second one on a connection.
-        let second = try await send(
-            stage, [Array(request("GET", "/healthz").utf8)] + Array("GET /healthz HTTP/1.1\r\nX-Slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".utf8).map { [$0] }, pause: .milliseconds(40))
+        let slow = Array(("GET /healthz HTTP/1.1\r\nX-Slow: " + String(repeating: "a", count: 42)).utf8).map { [$0] }
+        let second = try await send(stage, [Array(request("GET", "/healthz").utf8)] + slow, pause: .milliseconds(40))
         #expect(second.isClosed && second.answer.components(separatedBy: "HTTP/1.1 200").count == 2, "\(second)")
         let start = Array(request("POST", "/v1/pods", ["Content-Length: 100000"]).utf8)
         let body = try await send(stage, [start] + (0..<100).map { _ in [0x20] }, pause: .milliseconds(40))
@@ -199,7 +201,8 @@ struct SecurityTests {
     func browser() async throws {
         let stage = try await SecurityStage(proxies: ["127.0.0.1"])
         func header(_ answer: String, _ name: String) -> String? {
-            answer.components(separatedBy: "\r\n").first { $0.lowercased().hasPrefix(name + ":") }?.split(separator: ":", maxSplits: 1).last.map { $0.trimmingCharacters(in: .whitespaces) }
+            let line = answer.components(separatedBy: "\r\n").first { $0.lowercased().hasPrefix(name + ":") }
+            return line?.split(separator: ":", maxSplits: 1).last.map { $0.trimmingCharacters(in: .whitespaces) }
         }
         let plain = try await send(stage, request("GET", "/?token=\(SecurityStage.viewer)", token: nil)).answer
         let cookie = try #require(header(plain, "set-cookie"))
@@ -210,7 +213,9 @@ struct SecurityTests {
         for path in ["/", "/web/index.html", "/sign-in", "/pods/x"] {
             let page = try await send(stage, request("GET", path, token: nil)).answer
             let policy = try #require(header(page, "content-security-policy"))
-            for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'", "connect-src 'self'"] { #expect(policy.contains(part)) }
+            for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'", "connect-src 'self'"] {
+                #expect(policy.contains(part))
+            }
             #expect(!policy.contains("unsafe") && !policy.contains("*"))
             #expect(header(page, "x-content-type-options") == "nosniff" && header(page, "referrer-policy") == "no-referrer")
         }
