@@ -215,7 +215,8 @@ extension Detector {
         var joined: [UInt32] = []
         for index in range where rows[index].kind == .text {
             let isFull = cut && index > range.lowerBound && rows[index - 1].length >= terminal.columns
-            if !joined.isEmpty && !isFull { joined.append(0x20) }
+            // Where the cut fell between words, the next row begins with the space.
+            if !joined.isEmpty && (!isFull || rows[index].text.hasPrefix(" ")) { joined.append(0x20) }
             joined += rows[index].content
         }
         return joined
