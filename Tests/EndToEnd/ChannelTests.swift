@@ -26,7 +26,8 @@ struct ChannelTests {
         // Kills a part when the nth input of a message is on the bus.
         let plan = Mutex<(part: Stack.Part, inputs: Int)?>(nil)
         let killed = Mutex(0)
-        try stack.bus.subscribe(Subjects.pty(pod, .in)) { message in
+        // Weakly: the stack ends its shims when nobody holds it any more.
+        try stack.bus.subscribe(Subjects.pty(pod, .in)) { [weak stack] message in
             guard message.header(Headers.via)?.hasPrefix("channel:") == true else { return }
             let part: Stack.Part? = plan.withLock { plan in
                 guard var now = plan else { return nil }
@@ -35,7 +36,7 @@ struct ChannelTests {
                 return now.inputs == 0 ? now.part : nil
             }
             if let part {
-                stack.kill9(part)
+                stack?.kill9(part)
                 killed.withLock { $0 += 1 }
             }
         }
