@@ -157,7 +157,7 @@ public final class TestPostgres: Sendable {
             dataFolder: dataFolder, socketFolder: folder,
             settings: [
                 // Commits stay synchronous: only then does what was committed survive kill9.
-                "fsync": "off", "full_page_writes": "off", "max_connections": "200",
+                "fsync": "off", "full_page_writes": "off", "max_connections": "1000",
                 "shared_buffers": "64MB", "max_wal_size": "2GB",
             ].merging(
                 port.map {

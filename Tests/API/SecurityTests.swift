@@ -118,10 +118,11 @@ struct SecurityTests {
             "POST /v1/session HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", "POST /v1/session HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
             "POST /v1/session HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n", "\u{0}\u{1}\u{2}\r\n\r\n", "GET\r\n\r\n",
             "GET / HTTP/9.9\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\u{fc}\u{3}\u{3}",
-        ])
-    func smuggling(bytes: String) async throws {
+        ].map(Bytes.init))
+    func smuggling(sent: Bytes) async throws {
+        let bytes = sent.text
         let stage = try await SecurityStage()
-        let (answer, isClosed, _) = try await send(stage, [Array(bytes.utf8)], within: .seconds(4))
+        let (answer, isClosed, _) = try await send(stage, [Array(bytes.utf8)], within: .seconds(8))
         // One answer; or nobody can take a second one for that of another request, as the first says that the connection ends.
         let isLast = answer.components(separatedBy: "\r\n\r\n")[0].lowercased().contains("connection: close")
         #expect(answer.components(separatedBy: "HTTP/1.1 ").count <= 2 || isLast, "two answers to one request: \(answer)")
@@ -252,4 +253,10 @@ struct SecurityTests {
         _ = try await stage.client(issued.token).raw("POST", "/v1/pods/shown/marker", body: Array("{".utf8))
         #expect(!stage.log.text.contains(issued.token.suffix(64)) && !stage.log.text.contains(SecurityStage.admin))
     }
+}
+
+/// What is sent, shown without its control characters.
+struct Bytes: Sendable, CustomTestStringConvertible {
+    let text: String
+    var testDescription: String { text.unicodeScalars.map { $0.isASCII ? $0.escaped(asASCII: true) : "?" }.joined() }
 }
