@@ -62,10 +62,13 @@ public struct ScreenRedaction: Sendable {
     }
 
     /// The same of some rows and of those that go on in them, for one who follows every change: only these are looked at.
-    public static func texts(of changed: [Int], in terminal: Terminal, _ redactor: Redactor) -> [(row: Int, text: String)] {
+    /// - Parameter scrolled: rows have gone into the history, so that the first one may go on what stands there.
+    public static func texts(of changed: [Int], scrolled: Bool, in terminal: Terminal, _ redactor: Redactor) -> [(row: Int, text: String)] {
         var result: [(row: Int, text: String)] = []
         var done = -1
-        for row in changed.sorted() where row > done && row >= 0 && row < terminal.rows {
+        // A row that went on in a changed one, and does no more, means something else by itself.
+        let concerned = Set(changed.flatMap { [$0 - 1, $0, $0 + 1] } + (scrolled ? [0] : []))
+        for row in concerned.sorted() where row > done && row >= 0 && row < terminal.rows {
             var first = row
             while first > 0, terminal.isWrapped(first - 1) || flows(terminal.rowScalars(first - 1), terminal.rowScalars(first)) { first -= 1 }
             var last = row
@@ -100,7 +103,9 @@ public struct ScreenRedaction: Sendable {
     /// A change as it may be shown. A row that belongs to one that changed comes with it: what was no secret before may be the beginning of one now.
     public func delta(_ delta: ScreenDelta, of terminal: Terminal) -> ScreenDelta {
         var wanted = Set(delta.changed.map(\.row))
-        for row in wanted {
+        for row in Set(wanted.flatMap { [$0 - 1, $0, $0 + 1] }) where joins.indices.contains(row) {
+            // It went on in the changed one before, perhaps.
+            if !rows[row].isEmpty { wanted.insert(row) }
             var first = row
             while first > 0, joins[first - 1] { first -= 1 }
             var last = row

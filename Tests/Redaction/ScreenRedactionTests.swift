@@ -87,7 +87,7 @@ struct ScreenRedactionTests {
     @Test("are found by one who follows changes as by one who looks at the whole")
     func follows() {
         var random = SystemRandomNumberGenerator()
-        for _ in 0..<40 {
+        for _ in 0..<200 {
             let live = Terminal(columns: 30, rows: 6, scrollback: 100)
             _ = live.takeChangedRows()
             var texts = ScreenRedaction(live, .standard).texts(live)
@@ -97,7 +97,7 @@ struct ScreenRedactionTests {
                 let changes = live.takeChangedRows()
                 texts.removeFirst(min(changes.scrollCount, texts.count))
                 while texts.count < 6 { texts.append("") }
-                for (row, text) in ScreenRedaction.texts(of: changes.rows, in: live, .standard) { texts[row] = text }
+                for (row, text) in ScreenRedaction.texts(of: changes.rows, scrolled: changes.scrollCount > 0, in: live, .standard) { texts[row] = text }
                 for (mine, wanted) in zip(texts, ScreenRedaction(live, .standard).texts(live)) {
                     #expect(zip(mine.unicodeScalars, wanted.unicodeScalars).allSatisfy { $1 != "•" || $0 == "•" }, "\(mine) instead of \(wanted)")
                 }

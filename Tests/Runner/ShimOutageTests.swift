@@ -175,9 +175,14 @@ import Testing
         try await eventually { reader.text.contains("ready") }
         let pid = try #require(pod.state?.shimPid)
         try await Task.sleep(for: .milliseconds(500))
-        let before = try Self.ticks(pid)
-        try await Task.sleep(for: .seconds(3))
-        #expect(try Self.ticks(pid) - before <= 1)
+        // One such while is enough: on a busy machine a tick is counted for whoever runs when the clock looks.
+        var used: [Int] = []
+        while used.count < 4, used.min() ?? 2 > 1 {
+            let before = try Self.ticks(pid)
+            try await Task.sleep(for: .seconds(3))
+            used.append(try Self.ticks(pid) - before)
+        }
+        #expect(used.min() ?? 2 <= 1, "ticks in three seconds: \(used)")
         let kilobytes = try Self.privateKilobytes(pid)
         print("an idle shim: \(kilobytes) kB private")
         await bus.close()

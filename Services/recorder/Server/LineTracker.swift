@@ -59,7 +59,9 @@ struct LineTracker {
         let known = texts.count
         while texts.count < engine.rows { texts.append(engine.rowText(texts.count)) }
         if let redactor {
-            for (row, text) in ScreenRedaction.texts(of: changes.rows + Array(known..<max(known, engine.rows)), in: engine, redactor) { texts[row] = text }
+            for (row, text) in ScreenRedaction.texts(of: changes.rows + Array(known..<max(known, engine.rows)), scrolled: changes.scrollCount > 0, in: engine, redactor) {
+                texts[row] = text
+            }
         } else {
             for row in changes.rows where row < texts.count { texts[row] = engine.rowText(row) }
         }

@@ -20,7 +20,7 @@ extension Stack {
         return try await eventually(within: .seconds(10), "no runner took the pod") {
             do {
                 return try await ask(Subjects.podsCreate, CreatePod(spec: spec, author: Self.person), as: Pod.self)
-            } catch let error as ErrorBody where error.code == .unavailable {
+            } catch let error as ErrorBody where error.code == .unavailable || error.code == .notFound && spec.runner != nil {
                 return nil
             }
         }
