@@ -159,8 +159,15 @@ struct ChannelCommand: AsyncParsableCommand {
         var at: String?
 
         func run() async throws {
-            let then = try moment(at)?.resolve(start: nil, now: .now())
-            let channels = try await Backend.locate().api.channels(at: then?.description)
+            let then = try moment(at)?.resolve(start: nil, now: .now()).description
+            let api = try Backend.locate().api
+            let channels = try await api.channels(at: then)
+            show(channels)
+        }
+
+        /// Not inlined: Swift 6.3.1 crashes when it optimises `run` with all of this in it.
+        @inline(never)
+        private func show(_ channels: [Channel]) {
             if output.json { return Out.printJSON(ChannelPage(channels: channels)) }
             guard !channels.isEmpty else { return Out.print("There is no channel. Make one: switchback channel create NAME") }
             var table = Table(["CHANNEL", "ID", "MEMBERS"])
