@@ -42,7 +42,8 @@ final class Bench {
     private let api: APIClient
     private let folder: String
     private var services: [(name: String, process: ChildProcess)] = []
-    private var pods: [PodID] = []
+    private let alive = Alive()
+    private var pods: [PodID] { alive.list }
     private var seq: UInt64 = 10
 
     init(programs: String) async throws {
@@ -67,17 +68,11 @@ final class Bench {
         try bus.answer(Subjects.runner("bench", "start")) { (_: Done) in
             Started(pid: 1, cwd: "/", agent: nil, worktreePath: nil, sessionID: nil, argv: ["agent"])
         }
-        let bus = bus
-        Task {
-            while true {
-                _ = try? await bus.request(
-                    Subjects.runnersHeartbeat, payload: try JSON.encode(Heartbeat(runner: "bench", host: "bench", version: "1", sent: .now(), pods: [])))
-                try await Task.sleep(for: .seconds(1))
-            }
-        }
+        beat(bus, alive)
         let api = api
         try await eventually(within: .seconds(60), "the services did not start; see \(folder)") {
-            (try? await api.runners().contains { $0.runner == "bench" }) == true && (try? await api.topology()) != nil ? true : nil
+            guard let runners = try? await api.runners(), runners.contains(where: { $0.runner == "bench" }) else { return Bool?.none }
+            return (try? await api.topology()) != nil ? true : nil
         }
     }
 
@@ -91,8 +86,9 @@ final class Bench {
     func fill(pods podCount: Int, bindings: Int, waits: Int) async throws {
         let began = ContinuousClock.now
         for number in 0..<podCount {
-            pods.append(try await api.create(PodSpec(name: "pod-\(number)", command: ["agent"], runner: "bench")).pod)
+            alive.add(try await api.create(PodSpec(name: "pod-\(number)", command: ["agent"], runner: "bench")).pod)
         }
+        let pods = pods
         for pod in pods { try say(Bool.random() ? "executing" : "idle", of: pod) }
         print("\(podCount) pods after \(Self.text(began)) s")
         var pairs = Set<[Int]>()
@@ -130,6 +126,7 @@ final class Bench {
     // MARK: - Questions
 
     func measure(rounds: Int) async throws {
+        let pods = pods
         // Each question follows a change, so that none is answered by what was put together for the one before.
         var times: [Double] = []
         var bytes = 0
@@ -151,29 +148,19 @@ final class Bench {
         print("topology as of a past moment: \(Self.quantiles(times)) ms")
 
         // From the word of a detector to a subscriber of the API's event stream.
-        let sent = Mutex<[String: ContinuousClock.Instant]>([:])
-        let latencies = Mutex<[Double]>([])
+        let heard = Heard()
         let api = api
-        let follower = Task {
-            try await api.events { event in
-                if event.event == "status.changed", let seq = event.data.range(of: "\"seq\":").map({ event.data[$0.upperBound...].prefix { $0.isNumber } }),
-                    let start = sent.withLock({ $0.removeValue(forKey: String(seq)) })
-                {
-                    latencies.withLock { $0.append(Self.milliseconds(since: start)) }
-                }
-                return true
-            }
-        }
+        let follower = follow(api, heard)
         try await Task.sleep(for: .seconds(1))
         for round in 0..<rounds {
-            sent.withLock { $0["\(seq + 1)"] = .now }
+            heard.sent.withLock { $0["\(seq + 1)"] = .now }
             try say(round % 2 == 0 ? "executing" : "idle", of: pods[round % pods.count])
             try await Task.sleep(for: .milliseconds(5))
         }
         try await Task.sleep(for: .seconds(1))
         follower.cancel()
-        let heard = latencies.withLock { $0 }
-        print("a change of status to a subscriber: \(heard.count) of \(rounds) heard, \(Self.quantiles(heard)) ms")
+        let latencies = heard.latencies.withLock { $0 }
+        print("a change of status to a subscriber: \(latencies.count) of \(rounds) heard, \(Self.quantiles(latencies)) ms")
         for service in services {
             let status = (try? String(contentsOfFile: "/proc/\(service.process.pid)/status", encoding: .utf8)) ?? ""
             let memory = status.split(separator: "\n").first { $0.hasPrefix("VmRSS") }?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) } ?? 0
@@ -183,7 +170,10 @@ final class Bench {
 
     // MARK: - Numbers
 
-    private static func milliseconds(since start: ContinuousClock.Instant) -> Double { Double((ContinuousClock.now - start).components.attoseconds) / 1e15 + Double((ContinuousClock.now - start).components.seconds) * 1000 }
+    static func milliseconds(since start: ContinuousClock.Instant) -> Double {
+        let (seconds, attoseconds) = (ContinuousClock.now - start).components
+        return Double(seconds) * 1000 + Double(attoseconds) / 1e15
+    }
 
     private static func text(_ start: ContinuousClock.Instant) -> String { String(format: "%.1f", milliseconds(since: start) / 1000) }
 
@@ -192,5 +182,50 @@ final class Bench {
         guard !sorted.isEmpty else { return "none" }
         func quantile(_ share: Double) -> String { String(format: "%.1f", sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]) }
         return "p50 \(quantile(0.5)), p99 \(quantile(0.99))"
+    }
+}
+
+/// What was said, and how long it took to be heard.
+final class Heard: Sendable {
+    let sent = Mutex<[String: ContinuousClock.Instant]>([:])
+    let latencies = Mutex<[Double]>([])
+
+    func hear(_ event: ServerEvent) {
+        guard event.event == "status.changed", let key = event.data.range(of: "\"seq\":") else { return }
+        let seq = String(event.data[key.upperBound...].prefix { $0.isNumber })
+        guard let start = sent.withLock({ $0.removeValue(forKey: seq) }) else { return }
+        latencies.withLock { $0.append(Bench.milliseconds(since: start)) }
+    }
+}
+
+/// Hears every event until the task ends.
+func follow(_ api: APIClient, _ heard: Heard) -> Task<Void, Never> {
+    Task {
+        do {
+            try await api.events { event in
+                heard.hear(event)
+                return true
+            }
+        } catch {
+            if !Task.isCancelled { print("the event stream broke: \(error)") }
+        }
+    }
+}
+
+/// The pods whose runner says that they live.
+final class Alive: Sendable {
+    private let pods = Mutex<[PodID]>([])
+    var list: [PodID] { pods.withLock { $0 } }
+    func add(_ pod: PodID) { pods.withLock { $0.append(pod) } }
+}
+
+/// A runner's heart.
+func beat(_ bus: BusConnection, _ alive: Alive) {
+    Task {
+        while !Task.isCancelled {
+            let beat = Heartbeat(runner: "bench", host: "bench", version: "1", sent: .now(), pods: alive.list)
+            if let payload = try? JSON.encode(beat) { _ = try? await bus.request(Subjects.runnersHeartbeat, payload: payload) }
+            try? await Task.sleep(for: .seconds(1))
+        }
     }
 }
