@@ -271,7 +271,7 @@ struct BindingsService: Sendable {
     /// Who waits on whom by the records.
     func graph(in ledger: Ledger) throws -> WaitForGraph {
         WaitForGraph(
-            try ledger.open(Wait.self).compactMap { Claim($0) } + ledger.open(Binding.self).compactMap { Claim($0) }
+            try ledger.open(Wait.self).compactMap { Claim($0) } + ledger.pendingBindings().compactMap { Claim($0) }
                 + ledger.openQuestions().compactMap { Claim($0) })
     }
 }

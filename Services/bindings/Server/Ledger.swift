@@ -52,6 +52,14 @@ struct Ledger {
         ).map(BindingsStore.record)
     }
 
+    /// Those that wait for an answer: of all bindings only they hold somebody up, and they are few.
+    func pendingBindings() throws -> [Binding] {
+        try connection.query(
+            "SELECT state FROM bindings.records WHERE kind = $1 AND is_open AND state->>'state' = $2 ORDER BY created, id", Binding.recordKind,
+            Binding.State.pending.rawValue
+        ).map(BindingsStore.record)
+    }
+
     func due<Record: StoredRecord>(_ type: Record.Type) throws -> [Record] {
         try connection.query(
             "SELECT state FROM bindings.records WHERE kind = $1 AND is_open AND due <= $2 ORDER BY due, id LIMIT 500", Record.recordKind,
