@@ -4,6 +4,9 @@ import { Browser, findChromium } from "./support/chromium.js";
 import { Stack } from "./support/stack.js";
 import { hasWanted, runAll } from "./support/runner.js";
 import { stories } from "./browser/stories.js";
+import { screens } from "./browser/screens.js";
+import { admins } from "./browser/admins.js";
+import { graph } from "./browser/graph.js";
 import { pixels } from "./browser/pixels.js";
 
 if (!findChromium()) {
@@ -13,6 +16,9 @@ if (!findChromium()) {
 
 const stage = { pods: {} };
 stories(stage);
+admins(stage);
+graph(stage);
+screens(stage);
 pixels(stage);
 if (!hasWanted()) process.exit(0);
 const began = Date.now();
@@ -25,6 +31,9 @@ try {
   stage.pods.still = await stack.run("still", ["bash", "-c", "printf 'alpha beta\\ngamma\\n\\e[1;35mcolour\\e[m 日本 ┌──┐\\n'; exec sleep 100000"]);
   stage.pods.sly = await stack.run("sly", ["bash", "-c", "printf '\\e]0;<img src=/nowhere onerror=wasRun=1>\\a<img src=/nowhere onerror=\"wasRun=1\"> <b>bold</b>\\n\\e]8;;https://example.com/real-target\\e\\\\click me\\e]8;;\\e\\\\\\n'; exec sleep 100000"]);
   stage.pods.shell = await stack.run("shell", ["bash", "--norc", "--noprofile"], ["--env", "PS1=$ "]);
+  // Never anybody's: made of one letter, in the form that a rule knows.
+  stage.secret = `ghp_${"A".repeat(20)}${"b".repeat(16)}`;
+  stage.pods.leaky = await stack.run("leaky", ["bash", "-c", `printf 'token: ${stage.secret} end\\n'; sleep 2; echo more; exec sleep 100000`]);
   stage.pods.gone = await stack.run("gone", ["bash", "-c", "echo vanished-words; sleep 0.3; clear; echo empty now; sleep 0.3"]);
   /** So many seconds of the counter are recorded. */
   stage.settled = async seconds => { const rest = counterBegan + seconds * 1000 - Date.now(); if (rest > 0) await new Promise(resolve => setTimeout(resolve, rest)); };

@@ -10,7 +10,7 @@ import { signIn } from "../screens/sign-in.js";
 const screens = {
   fleet: () => import("../screens/fleet.js"), attention: () => import("../screens/attention.js"), terminal: () => import("../screens/terminal.js"),
   together: () => import("../screens/together.js"), topology: () => import("../screens/topology.js"), search: () => import("../screens/search.js"),
-  channels: () => import("../screens/channels.js"),
+  channels: () => import("../screens/channels.js"), people: () => import("../screens/people.js"), audit: () => import("../screens/audit.js"),
 };
 
 const theme = localStorage.getItem("theme");

@@ -2,6 +2,12 @@
 import { h } from "./dom.js";
 import { store } from "./store.js";
 
+/** What stands in the place of a screen that is for admins, for others; null for admins. */
+export function onlyAdmins(what) {
+  if (store.person?.role === "admin") return null;
+  return { element: h("div", { class: "empty" }, h("h2", {}, "For admins"), h("p", {}, `${what} are shown to admins only; your role is ${store.person?.role ?? "viewer"}.`.replace(/^The audit log are/, "The audit log is")), h("a", { href: "/", class: "button primary" }, "To the fleet")) };
+}
+
 /** The screen `make` builds, once the server has `path`. `make` returns `{ element, update?, close?, shown? }`. */
 export function whenOffered(path, words, make) {
   if (store.offers(path)) return make();

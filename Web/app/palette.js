@@ -56,7 +56,7 @@ export function openPalette(initial = "") {
 }
 
 function found(query) {
-  const places = [["Fleet", "/", "fleet"], ["Attention", "/attention", "attention"], ["Together", "/together", "together"], ["Topology", "/topology", "topology"], ["Search", "/search", "search"], ["Channels", "/channels", "channels"]]
+  const places = [["Fleet", "/", "fleet"], ["Attention", "/attention", "attention"], ["Together", "/together", "together"], ["Topology", "/topology", "topology"], ["Search", "/search", "search"], ["Channels", "/channels", "channels"], ...(store.person?.role === "admin" ? [["People", "/people", "people"], ["Audit log", "/audit", "audit"]] : [])]
     .map(([name, address, mark]) => ({ name, hint: "place", mark: icon(mark), run: () => go(address) }));
   const pods = [...store.pods.values()].sort((a, b) => standings[standing(a)].order - standings[standing(b)].order)
     .map(pod => ({ name: pod.name, hint: says(pod), mark: statusShape(standing(pod)), run: () => go(links.pod(pod.pod)) }));

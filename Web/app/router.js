@@ -7,7 +7,7 @@ export function read(url) {
   if (parts.length === 0 || parts[0] === "fleet") return { screen: "fleet", path: {}, query };
   if (parts[0] === "pods" && parts[1]) return { screen: "terminal", path: { pod: parts[1] }, query };
   if (parts[0] === "channels") return { screen: "channels", path: { channel: parts[1] ?? null }, query };
-  if (["attention", "together", "topology", "search", "sign-in"].includes(parts[0])) return { screen: parts[0], path: {}, query };
+  if (["attention", "together", "topology", "search", "people", "audit", "sign-in"].includes(parts[0])) return { screen: parts[0], path: {}, query };
   return { screen: "nowhere", path: { address: url.pathname }, query };
 }
 
@@ -16,6 +16,7 @@ export const links = {
   pod: (pod, time = null) => `/pods/${encodeURIComponent(pod)}${time != null ? `?t=${stamp(time)}` : ""}`,
   together: (pods, time = null) => `/together${pods.length ? `?pods=${pods.map(encodeURIComponent).join(",")}` : ""}${time != null ? `${pods.length ? "&" : "?"}t=${stamp(time)}` : ""}`,
   topology: (time = null) => `/topology${time != null ? `?t=${stamp(time)}` : ""}`,
+  audit: (query = {}) => { const given = Object.entries(query).filter(([, value]) => value); return `/audit${given.length ? `?${new URLSearchParams(given)}` : ""}`; },
   search: query => `/search${query ? `?q=${encodeURIComponent(query)}` : ""}`,
 };
 

@@ -8,11 +8,14 @@ const places = [
   ["fleet", "Fleet", "/"], ["attention", "Attention", "/attention"], ["together", "Together", "/together"], ["topology", "Topology", "/topology"],
   ["search", "Search", "/search"], ["channels", "Channels", "/channels"],
 ];
+/** On a phone they are reached through the palette. */
+export const adminPlaces = [["people", "People", "/people"], ["audit", "Audit log", "/audit"]];
 
 export class Shell {
   constructor({ openPalette, signOut }) {
-    this.entries = new Map(places.map(([name, label, href]) => [
-      name, h("a", { class: "place", href, "aria-label": label }, icon(name), h("span", { class: "place-name" }, label), name === "attention" && (this.count = h("span", { class: "count", hidden: true }))),
+    const isAdmin = store.person?.role === "admin";
+    this.entries = new Map([...places, ...(isAdmin ? adminPlaces : [])].map(([name, label, href]) => [
+      name, h("a", { class: adminPlaces.some(place => place[0] === name) ? "place for-admins" : "place", href, "aria-label": label }, icon(name), h("span", { class: "place-name" }, label), name === "attention" && (this.count = h("span", { class: "count", hidden: true }))),
     ]));
     this.notice = h("p", { class: "notice", role: "status", hidden: true });
     this.content = h("main", { class: "content", id: "content", tabindex: "-1" });

@@ -6,7 +6,7 @@ import { says, standing, standings, statusShape } from "../app/status.js";
 import { layout } from "./layout.js";
 
 /** Layers run to the right; in the narrow picture beside other things, down. */
-const sizes = { wide: { width: 188, height: 52, between: 96, most: 220, beside: 24, margin: 24 }, narrow: { width: 122, height: 34, between: 44, most: 44, beside: 12, margin: 12 } };
+const sizes = { wide: { width: 188, height: 52, between: 96, most: 220, beside: 24, margin: 24 }, dense: { width: 150, height: 34, between: 72, most: 160, beside: 8, margin: 16 }, narrow: { width: 122, height: 34, between: 44, most: 44, beside: 12, margin: 12 } };
 
 const name = "http://www.w3.org/2000/svg";
 
@@ -17,6 +17,7 @@ export class Graph {
     this.compact = compact;
     this.size = compact ? sizes.narrow : sizes.wide;
     this.places = new Map();
+    this.known = new Map();
     this.edges = h("g", { class: "edges" });
     this.svg = h("svg", { class: "graph-lines", "aria-hidden": "true" }, this.edges);
     this.nodes = h("ul", { class: "graph-nodes", "aria-label": "Pods and people" });
@@ -36,12 +37,43 @@ export class Graph {
     const ties = topology.edges.filter(edge => edge.kind !== "wait").map(edge => [edge.from, edge.to]);
     const roots = new Map((topology.roots ?? []).map(root => [root.pod ?? personId(root.person), root.frees]));
     const cycles = new Set((topology.cycles ?? []).flat());
-    const { places, columns, rows, loose } = layout(alive.map(node => node.id), waits, ties, this.places);
+    const { places, columns, rows, loose } = layout(alive.map(node => node.id), waits, ties, this.known);
     this.places = places;
+    // Who comes back, or is seen in the past, stands where it stood.
+    if (this.known.size > 2000) this.known.clear();
+    for (const [id, at] of places) this.known.set(id, at);
+    this.fit(places.size);
     const position = this.positions(places, columns, rows, loose);
     keyed(this.nodes, alive, node => node.id, node => this.makeNode(node), (element, node) => this.updateNode(element, node, position.get(node.id), roots.get(node.id), cycles.has(node.id)));
     this.drawEdges(merged(topology.edges.filter(edge => position.has(edge.from) && position.has(edge.to))), position, cycles);
+    this.mark();
     return { nodes: alive.length };
+  }
+
+  /** Many are drawn smaller, without the words under their names; names of edges appear with the node one looks at. */
+  fit(count) {
+    if (this.compact) return;
+    this.isDense = count > (this.isDense ? 40 : 60);
+    this.size = this.isDense ? sizes.dense : sizes.wide;
+    this.element.classList.toggle("dense", this.isDense);
+  }
+
+  /** The node one looks at, with its edges and who is at their other ends; the rest recedes. */
+  look(id) {
+    if (this.looked === id) return;
+    this.looked = id;
+    this.mark();
+  }
+
+  mark() {
+    const near = new Set([this.looked]);
+    for (const edge of this.edges.children) {
+      const isNear = this.looked != null && edge.ends?.includes(this.looked);
+      edge.classList.toggle("near", isNear);
+      if (isNear) for (const end of edge.ends) near.add(end);
+    }
+    for (const node of this.nodes.children) node.classList.toggle("near", this.looked != null && near.has(node.dataset.key));
+    this.element.classList.toggle("looks", this.looked != null && [...this.edges.children].some(edge => edge.ends?.includes(this.looked)));
   }
 
   /** Columns and rows as pixels; what is tied to nothing stands below, in rows. */
@@ -69,7 +101,8 @@ export class Graph {
   }
 
   makeNode(node) {
-    return h("li", { class: node.person ? "node person" : "node" }, h(node.person ? "div" : "a", node.person ? { class: "node-body" } : { class: "node-body", href: this.link(node.id) },
+    const here = () => this.look(node.id), away = () => { if (this.looked === node.id) this.look(null); };
+    return h("li", { class: node.person ? "node person" : "node", onpointerenter: here, onpointerleave: away, onfocusin: here, onfocusout: away }, h(node.person ? "div" : "a", node.person ? { class: "node-body" } : { class: "node-body", href: this.link(node.id) },
       h("span", { class: "node-mark" }), h("span", { class: "node-text" }, h("span", { class: "node-name" }), h("span", { class: "node-words quiet" })), h("span", { class: "node-frees", hidden: true })));
   }
 
@@ -105,6 +138,7 @@ export class Graph {
       const a = position.get(edge.from), b = position.get(edge.to), curve = bent(a, b, nth * 10 - (nth ? 5 : 0), this.size, this.compact);
       const isPending = edge.kind === "binding" && (edge.state === "pending" || edge.pending?.length > 0);
       const inCycle = edge.kind === "wait" && cycles.has(edge.from) && cycles.has(edge.to);
+      group.ends = [edge.from, edge.to];
       group.setAttribute("class", `edge ${edge.kind}${isPending ? " pending" : ""}${inCycle ? " cycle" : ""}`);
       const [line, head, label] = group.children;
       line.setAttribute("d", curve.path);

@@ -1,9 +1,10 @@
 // Where the nodes of the topology stand: layers from left to right by who waits on whom, so that whoever holds up the others is
 // at the right edge. Values in, values out; positions of before are kept.
+import { crossingsBetween, improve, ordered, rowsNear } from "./order.js";
 
 /**
  * @param nodes ids; @param waits `[from, to]`: from waits on to; @param ties other pairs that belong together (bindings)
- * @param before positions of the last layout, `Map` of id → `{ column, row }`
+ * @param before positions of the last layout, `Map` of id → `{ fromRight, row, rows }`
  * @returns `{ places: Map of id → { column, row }, columns, rows, loose: ids without any tie }`; columns count from the left
  */
 export function layout(nodes, waits, ties = [], before = new Map()) {
@@ -17,27 +18,61 @@ export function layout(nodes, waits, ties = [], before = new Map()) {
   const places = new Map(), taken = new Set();
   const place = (id, column, row) => { places.set(id, { column, row }); taken.add(`${column}/${row}`); };
   const columnOf = id => deepest - depth.get(id);
-  // Who stays in its column keeps its row.
-  const rest = [];
-  for (const id of depth.keys()) {
-    const was = before.get(id), column = columnOf(id);
-    if (was && was.fromRight === deepest - column && !taken.has(`${column}/${was.row}`)) place(id, column, was.row); else rest.push(id);
-  }
-  // The others go near the middle of those they are tied to, from the right to the left.
-  const neighbours = new Map();
-  for (const [a, b] of [...edges, ...pairs]) for (const [one, other] of [[a, b], [b, a]]) neighbours.set(one, [...(neighbours.get(one) ?? []), other]);
-  rest.sort((a, b) => columnOf(b) - columnOf(a) || a.localeCompare(b));
-  for (const id of rest) {
-    const column = columnOf(id), rows = (neighbours.get(id) ?? []).map(other => places.get(other)?.row).filter(row => row != null);
-    const wanted = before.get(id)?.row ?? (rows.length ? Math.round(rows.reduce((a, b) => a + b, 0) / rows.length) : 0);
-    for (let step = 0; ; step++) {
-      const row = wanted + (step % 2 ? (step + 1) / 2 : -step / 2);
-      if (row >= 0 && !taken.has(`${column}/${row}`)) { place(id, column, row); break; }
+  // Who stays in its column keeps its row; who comes back to one takes the row it had there, if that is free.
+  let rest = [];
+  const keep = (ids, rowOf) => {
+    for (const id of ids) {
+      const row = rowOf(before.get(id), depth.get(id));
+      if (row != null && !taken.has(`${columnOf(id)}/${row}`)) place(id, columnOf(id), row); else rest.push(id);
+    }
+  };
+  keep(depth.keys(), (was, layer) => was?.fromRight === layer ? was.row : null);
+  const moved = rest;
+  rest = [];
+  keep(moved, (was, layer) => was?.rows?.[layer]);
+  const all = [...edges, ...pairs];
+  if (places.size === 0) {
+    // Nothing stands yet: all of it in the order that crosses least, and each near those it is tied to.
+    const layers = Array.from({ length: deepest + 1 }, () => []);
+    for (const id of [...depth.keys()].sort()) layers[depth.get(id)].push(id);
+    const neighbours = neighboursOf(all), rows = new Map(), order = ordered(layers, all);
+    for (const from of [0, 1, 2]) {
+      (from === 1 ? [...order].reverse() : order).forEach(ids => {
+        const wanted = ids.map(id => middle((neighbours.get(id) ?? []).filter(other => depth.get(other) !== depth.get(id)).map(other => rows.get(other)).filter(row => row != null)));
+        rowsNear(wanted).forEach((row, index) => rows.set(ids[index], row));
+      });
+    }
+    const low = Math.min(...rows.values());
+    for (const [id, row] of rows) place(id, columnOf(id), row - low);
+    if (all.length <= 50 && places.size) improve(places, all);
+  } else {
+    // The others go where they cross least and are near those they are tied to, from the right to the left.
+    const neighbours = neighboursOf(all);
+    rest.sort((a, b) => columnOf(b) - columnOf(a) || a.localeCompare(b));
+    for (const id of rest) {
+      const column = columnOf(id), mine = all.filter(edge => edge.includes(id)), others = all.filter(edge => !edge.includes(id));
+      const wanted = before.get(id)?.row ?? middle((neighbours.get(id) ?? []).map(other => places.get(other)?.row).filter(row => row != null)) ?? 0;
+      const lowest = Math.max(0, ...[...places.values()].map(at => at.row)) + 1;
+      let best = null;
+      for (let row = 0; row <= lowest; row++) {
+        if (taken.has(`${column}/${row}`)) continue;
+        const trial = new Map(places).set(id, { column, row });
+        const cost = crossingsBetween(mine, others, trial) + Math.abs(row - wanted) * 0.4;
+        if (best == null || cost < best.cost) best = { row, cost };
+      }
+      place(id, column, best.row);
     }
   }
-  for (const [id, at] of places) at.fromRight = depth.get(id);
-  const all = [...places.values()];
-  return { places, columns: deepest + (depth.size ? 1 : 0), rows: Math.max(0, ...all.map(at => at.row + 1)), loose };
+  for (const [id, at] of places) { at.fromRight = depth.get(id); at.rows = { ...before.get(id)?.rows, [at.fromRight]: at.row }; }
+  return { places, columns: deepest + (depth.size ? 1 : 0), rows: Math.max(0, ...[...places.values()].map(at => at.row + 1)), loose };
+}
+
+const middle = rows => rows.length ? rows.reduce((a, b) => a + b, 0) / rows.length : null;
+
+function neighboursOf(edges) {
+  const neighbours = new Map();
+  for (const [a, b] of edges) for (const [one, other] of [[a, b], [b, a]]) { if (neighbours.has(one)) neighbours.get(one).push(other); else neighbours.set(one, [other]); }
+  return neighbours;
 }
 
 /** How far each node is from those that wait on nobody; members of a cycle stand beside one another. */

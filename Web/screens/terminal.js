@@ -55,7 +55,7 @@ class TerminalScreen {
     setActions([
       { name: "Copy a link to this moment", hint: "y", run: () => this.copyLink() }, { name: "Make the pod fit this window", run: () => this.fitPod() },
       { name: "Go to a time …", hint: "t", run: () => this.player.ask() }, { name: "Find on this screen", hint: "/", run: () => this.openFind() },
-      { name: `Stop ${this.name}`, run: () => this.stop() },
+      { name: `Stop ${this.name}`, run: () => this.stop() }, ...(this.revealButton ? [{ name: "Show or hide secrets of the past", run: () => this.reveal() }] : []),
     ]);
   }
 
@@ -111,7 +111,7 @@ class TerminalScreen {
     this.element = h("section", { class: "pod-screen" },
       h("header", { class: "head" },
         h("div", { class: "head-text" }, this.heading, this.about),
-        h("div", { class: "head-tools" }, this.holder,
+        h("div", { class: "head-tools" }, this.holder, store.person?.role === "admin" && (this.revealButton = button("eye", "Show secrets of the past", () => this.reveal(), { "aria-pressed": "false" })),
           button("minus", "Smaller (−)", () => this.view.zoomBy(1 / 1.15)), button("plus", "Larger (+)", () => this.view.zoomBy(1.15)), button("fit", "Make the pod fit this window", () => this.fitPod()),
           button("search", "Find on this screen (/)", () => this.openFind()), button("link", "Copy a link to this moment (y)", () => this.copyLink()),
           button("together", "Together with others", () => go(links.together([this.reference], this.player.isPast ? this.player.time : null))))),
@@ -140,6 +140,18 @@ class TerminalScreen {
     this.showHolder();
   }
 
+  /** Looks behind redactions, or no longer. */
+  reveal() {
+    const reveals = !this.connection.reveals, label = reveals ? "Hide secrets again" : "Show secrets of the past";
+    this.connection.reveal(reveals, this.player.isPast ? stamp(this.player.time) : null);
+    this.revealButton.setAttribute("aria-pressed", String(reveals));
+    this.revealButton.setAttribute("aria-label", label);
+    this.revealButton.title = label;
+    this.element.classList.toggle("reveals", reveals);
+    this.shell.say(reveals ? "Secrets are shown here until you hide them or leave. The audit log says so." : "Secrets are hidden again.");
+    this.showBanner();
+  }
+
   showTitle(screen) {
     if (this.screenTitle === screen.title) return;
     this.screenTitle = screen.title;
@@ -157,9 +169,10 @@ class TerminalScreen {
   }
 
   showBanner() {
-    this.banner.hidden = !this.stateText;
-    this.banner.className = "banner warning";
-    this.banner.textContent = this.stateText ?? "";
+    const text = this.stateText || (this.connection?.reveals ? "Secrets are shown. The audit log says that you looked." : "");
+    this.banner.hidden = !text;
+    this.banner.className = this.stateText ? "banner warning" : "banner revealing";
+    this.banner.textContent = text;
   }
 
   // --- Where we are
@@ -212,11 +225,13 @@ class TerminalScreen {
 
   async preview(time) {
     const scale = this.timeline.currentScale(), key = Math.round(scale.x(time) / 2) + "/" + Math.round(scale.last / 5000);
-    if (this.previews.has(key)) return this.previews.get(key);
+    const { previews } = this;
+    if (previews.has(key)) return previews.get(key);
+    // Without secrets, also while they are shown: a look at each would be an entry in the audit log.
     const dump = await ask(`/v1/pods/${encodeURIComponent(this.reference)}/screen`, { query: { at: stamp(Math.min(time, Date.now())), format: "json" }, signal: this.abort.signal });
     const screen = screenFromDump(dump);
-    if (this.previews.size > 200) this.previews.clear();
-    this.previews.set(key, screen);
+    if (previews.size > 200) previews.clear();
+    previews.set(key, screen);
     return screen;
   }
 

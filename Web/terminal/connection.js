@@ -22,6 +22,8 @@ export class TerminalConnection {
     this.place = null;
     this.wish = null;
     this.underWay = null;
+    /** Whether secrets of the past are shown: for admins, and noted in the audit log. */
+    this.reveals = false;
     this.cache = cache ? new ScreenCache() : null;
     this.lag = Infinity;
     // A page kept for the back button keeps no socket; it comes back with a new one.
@@ -37,7 +39,8 @@ export class TerminalConnection {
 
   connect() {
     clearTimeout(this.retry);
-    const query = this.rate ? `?rate=${this.rate}` : "";
+    const asked = new URLSearchParams([...(this.rate ? [["rate", this.rate]] : []), ...(this.reveals ? [["reveal", 1]] : [])]);
+    const query = asked.size ? `?${asked}` : "";
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/pods/${encodeURIComponent(this.pod)}/terminal${query}`);
     this.socket?.close();
     this.socket = socket;
@@ -46,7 +49,9 @@ export class TerminalConnection {
       this.attempts = 0;
       this.underWay = null;
       this.lag = Infinity;
-      if (this.place != null) this.seek(this.place);
+      // What a new socket begins with is the present; who is in the past sees nothing of it.
+      this.isReturning = this.place != null;
+      if (this.isReturning) this.seek(this.place);
     };
     socket.onmessage = event => {
       if (this.socket !== socket) return;
@@ -61,6 +66,14 @@ export class TerminalConnection {
       const pause = Math.min(8000, 250 * 2 ** Math.min(this.attempts++, 5)) * (0.75 + Math.random() / 2);
       this.retry = setTimeout(() => this.connect(), pause);
     };
+  }
+
+  /** Shows or hides secrets from here on: a new socket, at the same place. What was kept of the other kind is forgotten. */
+  reveal(reveals, place) {
+    this.reveals = reveals;
+    if (this.cache) this.cache = new ScreenCache();
+    this.wish = null;
+    this.open(place);
   }
 
   close() {
@@ -96,12 +109,13 @@ export class TerminalConnection {
         this.screen = next;
         this.notice(message);
         if (message.writer) this.events.writer?.({ author: message.writer, you: null });
-        this.events.screen?.(next);
+        if (!this.isReturning) this.events.screen?.(next);
         break;
       }
       case "position": this.moved(message); break;
       case "error":
         this.underWay = null;
+        if (this.isReturning) { this.isReturning = false; this.events.screen?.(this.screen); }
         this.events.error?.(message.error);
         this.flush();
         break;
@@ -110,6 +124,8 @@ export class TerminalConnection {
   }
 
   moved(position) {
+    if (position.mode === "live" && this.underWay != null) return;
+    if (this.isReturning) { this.isReturning = false; this.events.screen?.(this.screen); }
     this.position = position;
     if (position.mode === "live") this.place = null;
     else if (position.mode === "playing") this.place = position.time;
@@ -139,6 +155,7 @@ export class TerminalConnection {
     this.wish = null;
     this.place = null;
     this.underWay = null;
+    this.isReturning = false;
     return this.send({ type: "live" });
   }
 

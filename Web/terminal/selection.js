@@ -56,6 +56,13 @@ export function wordAt(screen, { row, column }) {
   return { anchor: { row, column: from }, head: { row, column: to } };
 }
 
+/** The selection of a word, drawn on to a place: all of the word stays in it. */
+export function extended(word, { row, column }) {
+  const isBefore = row < word.anchor.row || (row === word.anchor.row && column < word.anchor.column);
+  const isInside = row === word.anchor.row && column >= word.anchor.column && column < word.head.column;
+  return isInside ? word : isBefore ? { anchor: word.head, head: { row, column } } : { anchor: word.anchor, head: { row, column: column + 1 } };
+}
+
 export const lineAt = (screen, { row }) => ({ anchor: { row, column: 0 }, head: { row, column: screen.columns } });
 
 /** Where a text stands on the screen: `{ row, from, to }` in columns, from the top. Capitals count only if the text has some. */

@@ -6,6 +6,7 @@ import { keyText, mouseText } from "./keys.js";
 import { lineAt, linkAt, matches, selectedColumns, selectedText, wordAt } from "./selection.js";
 import { h } from "../app/dom.js";
 import { showLink } from "./link.js";
+import { listenTouch } from "./touch.js";
 
 const largest = 40, smallest = 4;
 
@@ -36,6 +37,7 @@ export class TerminalView {
     this.element.terminal = this;
     this.painter = new Painter(this.canvas);
     this.listen();
+    this.touch = listenTouch(this);
     this.observer = new ResizeObserver(() => this.layout());
     this.observer.observe(this.element);
     this.ratioChanged = () => { this.layout(); this.watchRatio(); };
@@ -47,6 +49,7 @@ export class TerminalView {
     this.ratioQuery?.removeEventListener("change", this.ratioChanged);
     cancelAnimationFrame(this.frame);
     clearTimeout(this.reading);
+    this.touch.cancel();
     this.isClosed = true;
   }
 
@@ -119,6 +122,7 @@ export class TerminalView {
     };
     this.painter.paint(screen, { marksOf, cursor: this.isTyping ? "typing" : "looking", hoverLink: this.hoverLink });
     this.placeKeyboard();
+    this.touch.update();
     this.options.painted?.(screen);
   }
 
@@ -260,7 +264,7 @@ export class TerminalView {
     let from = null, isSelecting = false, held = false, lastCell = "";
     const buttons = [0, 1, 2];
     page.addEventListener("mousedown", event => {
-      if (event.target === this.keyboard) return;
+      if (event.target === this.keyboard || event.target.closest("button")) return;
       event.preventDefault();
       if (this.isTyping && this.report("down", event, buttons[event.button])) { held = true; return; }
       if (event.button !== 0) return;

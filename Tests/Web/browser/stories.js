@@ -1,29 +1,11 @@
 // Every screen in a real browser against a real stack.
 import { test, equal, ok, Skip } from "../support/runner.js";
+import { terminal, tools } from "../support/pages.js";
 import { trimmed } from "../support/stack.js";
-import { checkAccessibility } from "./accessibility.js";
 
 /** `stage`: `{ stack, browser }`. */
 export function stories(stage) {
-  const pages = [];
-  /** A signed-in page at an address; it may complain about nothing unless `allows` names it. */
-  const withPage = (options, action) => async () => {
-    const page = await stage.browser.page(options);
-    try {
-      await page.open(stage.stack.link);
-      await page.until("document.querySelector('.fleet')", "the fleet");
-      await action(page);
-      equal(page.complaints.filter(text => !(options.allows ?? /^$/).test(text)), [], "the console");
-    } finally { await page.close(); }
-  };
-  const story = (name, action, options = {}) => test(name, withPage(options, action));
-  const go = async (page, address) => { await page.open(stage.stack.address + address); };
-  const terminal = "document.querySelector('.terminal').terminal";
-  const text = async page => trimmed(await page.value(`${terminal}.text()`));
-  const openPod = async (page, pod, query = "") => {
-    await go(page, `/pods/${pod}${query}`);
-    await page.until(`document.querySelector('.terminal') && ${terminal}.screen.seq != null`, "a screen");
-  };
+  const { story, go, text, openPod } = tools(stage);
 
   test("the one-time link signs in and leaves no token in the address; a wrong one is told so", async () => {
     const page = await stage.browser.page();
@@ -241,6 +223,34 @@ export function stories(stage) {
     await page.until("/^1 of \\d+$/.test(document.querySelector('.find span').textContent)", "the count");
   });
 
+  story("a long press takes a word, the finger takes more, and a button copies it", async page => {
+    await openPod(page, stage.pods.still);
+    await page.until(`${terminal}.text().includes('alpha beta')`);
+    const at = (row, column) => page.value((row, column) => { const view = document.querySelector(".terminal").terminal, box = view.canvas.getBoundingClientRect(); return { x: box.x + box.width / view.screen.columns * (column + 0.5), y: box.y + box.height / view.screen.rows * (row + 0.5) }; }, row, column);
+    const touch = (type, ...touchPoints) => page.send("Input.dispatchTouchEvent", { type, touchPoints });
+    await touch("touchStart", await at(0, 7));
+    await page.until(`JSON.stringify(${terminal}.selection) === '{"anchor":{"row":0,"column":6},"head":{"row":0,"column":10}}'`, "the word");
+    await touch("touchMove", await at(1, 4));
+    await page.until(`${terminal}.selection.head.row === 1`, "more");
+    await touch("touchEnd");
+    await page.until("document.querySelector('.copy-selection:not([hidden])')", "the button");
+    equal(await page.value("document.activeElement.classList.contains('terminal-keyboard')"), false, "the finger typed");
+    const box = await page.box(".copy-selection");
+    await touch("touchStart", { x: box.x + 10, y: box.y + 10 });
+    await touch("touchEnd");
+    await page.until("document.querySelector('.copy-selection').hidden", "the copy");
+    equal(await page.value("navigator.clipboard.readText()"), "beta\ngamma");
+    // A finger that moves at once scrolls; a tap types.
+    await touch("touchStart", await at(0, 7));
+    await touch("touchMove", await at(3, 7));
+    await page.value("new Promise(done => setTimeout(done, 700))");
+    await touch("touchEnd");
+    equal(await page.value(`${terminal}.selection`), null);
+    await touch("touchStart", await at(0, 7));
+    await touch("touchEnd");
+    await page.until("document.activeElement.classList.contains('terminal-keyboard')", "the keyboard");
+  }, { width: 390, height: 800, ratio: 2, mobile: true });
+
   story("pods together move on one clock, each exactly as it was", async page => {
     await go(page, `/together?pods=${stage.pods.counter},${stage.pods.still}`);
     await page.until("document.querySelectorAll('.pane').length === 2 && [...document.querySelectorAll('.pane')].every(pane => pane.pane.screen?.rows)", "two screens");
@@ -292,6 +302,10 @@ export function stories(stage) {
 
   story("the topology shows a new binding without a reload, nodes stay where they are, and the past has it not", async page => {
     await offered("/v1/topology");
+    if (!(await stage.stack.ask("/v1/bindings")).bindings.some(binding => binding.state === "active")) {
+      const { id } = await stage.stack.ask("/v1/bindings", { method: "POST", body: { from: stage.pods.still, to: stage.pods.counter, scopes: ["terminal:read"] } });
+      await stage.stack.ask(`/v1/bindings/${id}/accept`, { method: "POST", body: {} });
+    }
     await go(page, "/topology");
     await page.until("document.querySelectorAll('.node').length >= 3", "nodes");
     const before = new Date().toISOString();
@@ -370,24 +384,4 @@ export function stories(stage) {
     await page.key("Enter");
     await page.until("document.querySelector('.pod-screen h1')?.textContent === 'counter'");
   });
-
-  for (const [path, selector] of [["/", ".tile"], ["/pods/POD", ".timeline"], ["/together", ".pane"], ["/search?q=line", ".hit"], ["/attention", ".attention"], ["/topology", ".content > *"], ["/channels", ".content > *"]]) {
-    const name = path.split(/[/?]/)[1] || "fleet";
-    story(`${name} fits 390 pixels`, async page => {
-      await go(page, path.replace("POD", stage.pods.counter));
-      await page.until(`document.querySelector('${selector}')`, selector);
-      await page.value("new Promise(done => setTimeout(done, 400))");
-      const wide = await page.value(() => [...document.querySelectorAll("body *")].filter(element => { const box = element.getBoundingClientRect(); return box.width > 0 && box.right > innerWidth + 1 && getComputedStyle(element).visibility !== "hidden" && !element.closest(".head-tools, .graph-frame, .terminal, .sr-only, .timeline-canvas, .playhead, .together-side, .skip") && !overflowHidden(element); function overflowHidden(element) { for (let parent = element.parentElement; parent; parent = parent.parentElement) if (["hidden", "auto", "scroll"].includes(getComputedStyle(parent).overflowX) && parent !== document.body && parent.getBoundingClientRect().right <= innerWidth + 1) return true; return false; } }).slice(0, 5).map(element => element.outerHTML.slice(0, 120)));
-      equal(wide, []);
-      ok(await page.value("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways");
-    }, { width: 390, height: 800, ratio: 2, mobile: true });
-    for (const scheme of ["dark", "light"]) {
-      story(`${name} can be read and used by everybody (${scheme})`, async page => {
-        await go(page, path.replace("POD", stage.pods.counter));
-        await page.until(`document.querySelector('${selector}')`, selector);
-        await page.value("new Promise(done => setTimeout(done, 400))");
-        equal(await checkAccessibility(page), []);
-      }, { scheme });
-    }
-  }
 }

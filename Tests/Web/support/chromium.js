@@ -118,7 +118,7 @@ export class Page {
   }
 
   /** Waits until an expression is true. */
-  async until(expression, words = "", limit = 15_000) {
+  async until(expression, words = "", limit = 30_000) {
     const end = Date.now() + limit;
     for (;;) {
       const value = await this.value(`Promise.resolve(${expression}).then(value => value instanceof Node ? true : value)`).catch(error => { if (/context|navigat/i.test(error.message)) return null; throw error; });

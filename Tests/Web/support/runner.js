@@ -3,7 +3,7 @@
 const tests = [];
 
 /** Adds a test. `skip` gives the reason why it cannot run here. */
-export function test(name, run, { skip = null } = {}) { tests.push({ name, run, skip }); }
+export function test(name, run, { skip = null, limit = null } = {}) { tests.push({ name, run, skip, limit }); }
 
 /** Thrown by a test that finds that it cannot run here. */
 export class Skip extends Error {}
@@ -11,13 +11,13 @@ export class Skip extends Error {}
 /** Whether FILTER leaves anything to run. */
 export const hasWanted = (filter = process.env.FILTER) => !filter || tests.some(({ name }) => new RegExp(filter).test(name));
 
-export async function runAll({ filter = process.env.FILTER, limit = 60_000 } = {}) {
+export async function runAll({ filter = process.env.FILTER, limit: usual = 120_000 } = {}) {
   let failed = 0;
   const wanted = filter ? new RegExp(filter) : null;
-  for (const { name, run, skip } of tests) {
+  for (const { name, run, skip, limit: own } of tests) {
     if (wanted && !wanted.test(name)) continue;
     if (skip) { console.log(`➜ Test "${name}" skipped: "${skip}"`); continue; }
-    const began = performance.now();
+    const began = performance.now(), limit = own ?? usual;
     const seconds = () => ((performance.now() - began) / 1000).toFixed(3);
     let timer;
     try {

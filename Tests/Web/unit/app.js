@@ -5,6 +5,9 @@ import { parseMoment, since, span } from "../../../Web/app/time.js";
 import { links, read } from "../../../Web/app/router.js";
 import { messageEntries } from "../../../Web/replay/records.js";
 import { components, layout } from "../../../Web/graph/layout.js";
+import { rowsNear, straightCrossings } from "../../../Web/graph/order.js";
+import { tokenWords } from "../../../Web/screens/people.js";
+import { actionWords, verdict } from "../../../Web/screens/audit.js";
 import { EventParser } from "../../../Web/app/api.js";
 
 test("the time scale goes there and back, folded or not", () => {
@@ -87,6 +90,80 @@ test("a layout keeps what stays where it is when something is added or goes", ()
   for (const id of nodes) equal([more.places.get(id).fromRight, more.places.get(id).row], [first.places.get(id).fromRight, first.places.get(id).row], id);
   const less = layout(["b", "c", "d", "e"], waits.slice(1), [], more.places);
   for (const id of ["b", "c", "d", "e"]) equal(less.places.get(id).row, first.places.get(id).row, id);
+});
+
+/** Who waits on whom at random, and some bindings; the same for one seed. */
+function fleet(count, seed) {
+  let state = seed * 7919;
+  const random = () => (state = (state * 1103515245 + 12345) % 2147483648) / 2147483648, any = () => Math.floor(random() * count);
+  const nodes = Array.from({ length: count }, (_, index) => "n" + String(index).padStart(3, "0")), waits = [], ties = [];
+  for (let i = 0; i < count * 1.2; i++) { const a = any(), b = any(); if (a !== b) waits.push([nodes[Math.min(a, b)], nodes[Math.max(a, b)]]); }
+  for (let i = 0; i < count * 0.7; i++) ties.push([nodes[any()], nodes[any()]]);
+  return { nodes, waits, ties };
+}
+
+test("few edges cross: on seeded fleets at most half of those that crossed when rows were taken in the order of ids", () => {
+  // Counted with the layout of before (each near the middle of its neighbours, in the order of ids).
+  const before = { 8: 50, 12: 152, 20: 494, 40: 1902 };
+  let all = 0;
+  for (const count of [8, 12, 20, 40]) {
+    let sum = 0;
+    for (let seed = 1; seed <= 8; seed++) {
+      const { nodes, waits, ties } = fleet(count, seed), { places } = layout(nodes, waits, ties);
+      sum += straightCrossings([...waits, ...ties], places);
+      equal(new Set([...places.values()].map(at => `${at.column}/${at.row}`)).size, places.size, "two at one place");
+      ok([...places.values()].every(({ row }) => Number.isInteger(row) && row >= 0), "a row that is none");
+    }
+    all += sum / before[count];
+    ok(sum < before[count], `${count} nodes: ${sum} crossings, ${before[count]} before`);
+  }
+  ok(all / 4 <= 0.5, `${(all / 4).toFixed(2)} of the crossings of before`);
+});
+
+test("a tree needs no crossing at all, nor do two that stand beside one another", () => {
+  const waits = [["b", "a"], ["c", "a"], ["d", "b"], ["e", "c"], ["f", "c"], ["y", "x"], ["z", "y"], ["g", "e"], ["h", "d"]];
+  for (let turn = 0; turn < 6; turn++) {
+    const names = "abcdefghxyz".split(""), other = Object.fromEntries(names.map((name, index) => [name, names[(index * 7 + turn) % names.length]]));
+    const edges = waits.map(pair => pair.map(name => other[name]));
+    equal(straightCrossings(edges, layout(names, edges).places), 0, `turn ${turn}`);
+  }
+});
+
+test("in a fleet that changes, nobody who stays in a layer moves, whatever comes and goes", () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const { nodes, waits, ties } = fleet(30, seed);
+    let before = layout(nodes, waits, ties).places;
+    for (let step = 0; step < 20; step++) {
+      const some = waits.filter((_, index) => (index * 13 + step * 7 + seed) % 5 !== 0), now = layout(nodes, some, ties, before).places;
+      for (const [id, at] of now) if (before.get(id)?.fromRight === at.fromRight) equal(at.row, before.get(id).row, `${id} moved`);
+      before = now;
+    }
+  }
+});
+
+test("rows keep their order and are as near as can be to where each wants to be", () => {
+  equal(rowsNear([0, 5, 6]), [0, 5, 6]);
+  equal(rowsNear([5, 5, 5]), [4, 5, 6]);
+  equal(rowsNear([null, null, 3]), [0, 1, 3]);
+  equal(rowsNear([9, 0]), [4, 5]);
+  equal(rowsNear([]), []);
+});
+
+test("a token's line says what it is good for, and how it ended", () => {
+  const now = Date.parse("2026-11-21T14:00:00Z"), token = { source: "registry", state: "active", pods: null, created: "2026-11-21T13:00:00Z", created_by: "person:ada", expires: "2026-11-21T18:00:00Z" };
+  const at = text => `${String(new Date(text).getHours()).padStart(2, "0")}:00:00`;
+  equal(tokenWords(token, now), { until: "good for another 4 h", pods: "every pod", made: `made ${at(token.created)} by ada` });
+  equal(tokenWords({ ...token, state: "revoked", revoked: "2026-11-21T13:30:00Z", revoked_by: "person:bo", pods: ["a", "b-*"] }, now).until.endsWith("by bo"), true);
+  equal(tokenWords({ ...token, pods: ["a", "b-*"] }, now).pods, "only a, b-*");
+  equal(tokenWords({ ...token, expires: null }, now).until, "good until it is revoked");
+  equal(tokenWords({ source: "file", state: "active" }, now), { until: "from the file of tokens", pods: "every pod", made: "ends when its line is taken out of that file" });
+});
+
+test("a broken audit log is never called whole", () => {
+  equal([verdict({ intact: true, entries: 2, head: "ab" }).isGood, verdict({ intact: true, entries: 0, head: "" }).isGood], [true, true]);
+  equal(verdict({ intact: false, entries: 9, seq: 4, problem: "its digest is another" }), { isGood: false, text: "The log was changed: entry 4: its digest is another." });
+  equal(verdict({ intact: false, entries: 9 }), { isGood: false, text: "The log was changed: its chain is broken." });
+  equal(actionWords("revokeCredential"), "revoke credential");
 });
 
 test("cycles are found, laid out, and long chains need no recursion", () => {

@@ -12,6 +12,7 @@ struct Page: Sendable {
     /// The addresses that the app reads itself (`Web/app/router.js`).
     static let addresses: [RouterPath] = [
         "/", "/sign-in", "/fleet", "/attention", "/together", "/topology", "/search", "/channels", "/channels/{channel}", "/pods/{pod}",
+        "/people", "/audit",
     ]
 
     /// Signs in and forgets the token in the address, or gives the page.

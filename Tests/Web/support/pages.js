@@ -1,0 +1,30 @@
+// What tests in a browser begin with: a signed-in page that may not complain.
+import { test, equal } from "./runner.js";
+import { trimmed } from "./stack.js";
+
+/** The terminal of the shown page, for expressions. */
+export const terminal = "document.querySelector('.terminal').terminal";
+
+/** `stage`: `{ stack, browser }`. */
+export function tools(stage) {
+  /** A signed-in page; it may complain about nothing unless `allows` names it. */
+  const withPage = (options, action) => async () => {
+    const page = await stage.browser.page(options);
+    try {
+      await page.open(stage.stack.link);
+      await page.until("document.querySelector('.fleet')", "the fleet");
+      await action(page);
+      equal(page.complaints.filter(text => !(options.allows ?? /^$/).test(text)), [], "the console");
+    } finally { await page.close(); }
+  };
+  const go = async (page, address) => { await page.open(stage.stack.address + address); };
+  return {
+    story: (name, action, options = {}) => test(name, withPage(options, action), { limit: options.limit }),
+    go,
+    text: async page => trimmed(await page.value(`${terminal}.text()`)),
+    openPod: async (page, pod, query = "") => {
+      await go(page, `/pods/${pod}${query}`);
+      await page.until(`document.querySelector('.terminal') && ${terminal}.screen.seq != null`, "a screen");
+    },
+  };
+}
