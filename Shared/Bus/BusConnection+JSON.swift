@@ -4,7 +4,7 @@ extension BusConnection {
     /// Asks in JSON and takes the answer from JSON.
     /// - Throws: the ``ErrorBody`` that was answered, or one that says what the bus did (`unavailable`, `timed_out`).
     public func ask<Answer: Decodable>(
-        _ subject: String, _ question: some Encodable, headers: [(String, String)] = [], timeout: Duration = .seconds(5),
+        _ subject: String, _ question: some Encodable, headers: [(String, String)] = [], timeout: Duration? = nil,
         as type: Answer.Type = Answer.self
     ) async throws(ErrorBody) -> Answer {
         let payload: [UInt8]

@@ -63,12 +63,13 @@ extension BusConnection {
     }
 
     /// Asks and waits for one answer.
+    /// - Parameter timeout: ``BusOptions/requestTimeout`` where it is not said.
     /// - Throws: `noResponders` at once when nobody listens, `timeout`, `closed`; and what `publish` throws.
     public func request(
-        _ subject: String, payload: some Collection<UInt8>, headers: [(String, String)] = [], timeout: Duration = .seconds(5)
+        _ subject: String, payload: some Collection<UInt8>, headers: [(String, String)] = [], timeout: Duration? = nil
     ) async throws(BusError) -> BusMessage {
         do {
-            return try await exchange(timeout: timeout, what: "asking \(subject)") { reply throws(BusError) in
+            return try await exchange(timeout: timeout ?? options.requestTimeout, what: "asking \(subject)") { reply throws(BusError) in
                 try self.publish(subject, payload: payload, headers: headers, reply: reply)
             }
         } catch let error where error.code == .noResponders {

@@ -44,6 +44,8 @@ public struct BusOptions: Sendable {
     /// How long `connect` waits for the first connection. `nil`: it does not wait, and the connection comes up when a server does.
     public var connectTimeout: Duration?
     public var pingInterval: Duration
+    /// How long a request waits for its answer, where it does not say.
+    public var requestTimeout: Duration
     /// Messages and bytes that may wait in one subscription before new ones are dropped (and reported as slow consumer).
     public var pendingMessages: Int
     public var pendingBytes: Int
@@ -58,8 +60,8 @@ public struct BusOptions: Sendable {
     public init(
         servers: [String], name: String, user: String? = nil, password: String? = nil, token: String? = nil,
         credentialsFile: String? = nil, tls: TLS? = nil, sendAsSoonAsPossible: Bool = true,
-        connectTimeout: Duration? = .seconds(10), pingInterval: Duration = .seconds(10), pendingMessages: Int = 262_144,
-        pendingBytes: Int = 256 << 20, reconnectBufferBytes: Int = 8 << 20, deliveryThreads: Int = 4,
+        connectTimeout: Duration? = .seconds(10), pingInterval: Duration = .seconds(10), requestTimeout: Duration = .seconds(5),
+        pendingMessages: Int = 262_144, pendingBytes: Int = 256 << 20, reconnectBufferBytes: Int = 8 << 20, deliveryThreads: Int = 4,
         delivery: Delivery = .threads, readBytes: Int = 32 << 10
     ) {
         self.servers = servers
@@ -72,6 +74,7 @@ public struct BusOptions: Sendable {
         self.sendAsSoonAsPossible = sendAsSoonAsPossible
         self.connectTimeout = connectTimeout
         self.pingInterval = pingInterval
+        self.requestTimeout = requestTimeout
         self.pendingMessages = pendingMessages
         self.pendingBytes = pendingBytes
         self.reconnectBufferBytes = reconnectBufferBytes

@@ -128,7 +128,7 @@ public struct JetStream: Sendable {
     }
 
     func call<Answer: Decodable>(
-        _ verb: String, _ body: (some Encodable)?, as type: Answer.Type, timeout: Duration = .seconds(5)
+        _ verb: String, _ body: (some Encodable)?, as type: Answer.Type, timeout: Duration? = nil
     ) async throws(BusError) -> Answer {
         let payload: [UInt8]
         do {

@@ -54,7 +54,7 @@ private final class Box: Sendable {
         for number in 1...10 {
             _ = publisher.publish("t.\(number % 2).x", payload: [UInt8(number)], headers: [("Nats-Msg-Id", "m.\(number)")])
         }
-        #expect(await publisher.waitUntilStored(timeout: .seconds(5)))
+        #expect(await publisher.waitUntilStored(timeout: .seconds(60)))
         #expect(try await jetStream.lastMessage("T", subject: "t.1.x")?.header("Nats-Msg-Id") == "m.9")
         #expect(try await jetStream.lastMessage("T", subject: "t.1.*")?.header("Nats-Msg-Id") == "m.9")
         #expect(try await jetStream.lastMessage("T", subject: "t.>")?.payload == [10])
@@ -72,7 +72,7 @@ private final class Box: Sendable {
         let duplicates = Mutex(0)
         let publisher = try AckedPublisher(bus, onStored: { stored in if stored.isDuplicate { duplicates.withLock { $0 += 1 } } })
         for _ in 0..<2 { _ = publisher.publish("t.a", payload: [1], headers: [("Nats-Msg-Id", "same")]) }
-        #expect(await publisher.waitUntilStored(timeout: .seconds(5)))
+        #expect(await publisher.waitUntilStored(timeout: .seconds(60)))
         #expect(duplicates.withLock { $0 } == 1)
         #expect(try await jetStream.streamInfo("T").messages == 1)
         await bus.close()
@@ -122,7 +122,7 @@ private final class Box: Sendable {
         try await eventually { refusals.withLock { $0 > 0 } }
         #expect(publisher.unacknowledged == 1)
         try await JetStream(bus).ensureStream("T", subjects: ["t.>"], Self.limits)
-        #expect(await publisher.waitUntilStored(timeout: .seconds(5)))
+        #expect(await publisher.waitUntilStored(timeout: .seconds(60)))
         await bus.close()
     }
 
@@ -157,7 +157,7 @@ private final class Box: Sendable {
             try await server.restart()
         }
         try await writing.value
-        #expect(await publisher.waitUntilStored(timeout: .seconds(20)))
+        #expect(await publisher.waitUntilStored(timeout: .seconds(60)))
         try await eventually(within: .seconds(20)) { seen.withLock { $0.count } >= total }
         let inOrder = seen.withLock { $0 == Array(0..<total) }
         #expect(inOrder)
@@ -175,7 +175,7 @@ private final class Box: Sendable {
         _ = server
         let publisher = try AckedPublisher(bus)
         for number in 1...50 { _ = publisher.publish("t.a", payload: [UInt8(number)], headers: []) }
-        #expect(await publisher.waitUntilStored(timeout: .seconds(5)))
+        #expect(await publisher.waitUntilStored(timeout: .seconds(60)))
         let seen = Mutex<[UInt64]>([])
         let consumer = try await PullConsumer.start(bus, .init(stream: "T", filter: "t.a", start: .sequence(41))) { message in
             seen.withLock { $0.append(message.streamSequence) }
@@ -196,7 +196,7 @@ private final class Box: Sendable {
         let publisher = try AckedPublisher(bus, windowBytes: 64 << 20)
         let sizes = [10, 3 << 20, 20, 7 << 20, 30]
         for size in sizes { _ = publisher.publish("t.a", payload: [UInt8](repeating: 1, count: size), headers: []) }
-        #expect(await publisher.waitUntilStored(timeout: .seconds(10)))
+        #expect(await publisher.waitUntilStored(timeout: .seconds(60)))
         let seen = Mutex<[Int]>([])
         let consumer = try await PullConsumer.start(bus, .init(stream: "T", maxBytes: 64 << 10)) { message in
             seen.withLock { $0.append(message.message.payloadSize) }
@@ -218,7 +218,7 @@ private final class Box: Sendable {
         }
         consumer.pause()
         for _ in 0..<500 { _ = publisher.publish("t.a", payload: [1], headers: []) }
-        #expect(await publisher.waitUntilStored(timeout: .seconds(5)))
+        #expect(await publisher.waitUntilStored(timeout: .seconds(60)))
         try await bus.flush()
         #expect(seen.withLock { $0.count } <= 20)
         consumer.resume()
@@ -233,7 +233,7 @@ private final class Box: Sendable {
         let (server, bus, _) = try await Self.start()
         let publisher = try AckedPublisher(bus)
         for number in 1...5 { _ = publisher.publish("t.a", payload: [UInt8(number)], headers: []) }
-        #expect(await publisher.waitUntilStored(timeout: .seconds(5)))
+        #expect(await publisher.waitUntilStored(timeout: .seconds(60)))
         let options = PullConsumer.Options(
             stream: "T", filter: "t.a", ack: .explicit(durable: "d", wait: .milliseconds(300), maxPending: 100))
         let first = Mutex<[UInt64]>([])

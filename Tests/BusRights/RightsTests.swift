@@ -20,7 +20,7 @@ struct RightsTests {
         for (index, kind) in FrameKind.allCases.enumerated() {
             _ = publisher.publish(Subjects.pty(pod, kind), payload: [UInt8(index)], headers: [(Headers.messageID, "\(pod).\(index + 1)")])
         }
-        #expect(await publisher.waitUntilStored(timeout: .seconds(5)))
+        #expect(await publisher.waitUntilStored(timeout: .seconds(60)))
         // What it asks after a reconnect: the newest frame of its pod, of whatever kind.
         let newest = try await JetStream(shim.bus).lastMessageDirectly(Streams.terminals, subject: Subjects.pty(pod))
         #expect(newest?.header(Headers.messageID) == "\(pod).\(FrameKind.allCases.count)")

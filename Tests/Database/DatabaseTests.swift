@@ -159,7 +159,7 @@ struct DatabaseTests {
         let error = await #expect(throws: DatabaseError.self) { try await pool.withConnection { _ = try $0.query("SELECT 1") } }
         #expect(error?.isConnectionLoss == true)
         try await server.restart()
-        try await pool.waitUntilReachable(timeout: .seconds(10))
+        try await pool.waitUntilReachable(timeout: .seconds(60))
         #expect(try await pool.withConnection { try $0.query("SELECT count(*) FROM t")[0].decode(0, as: Int.self) } == 0)
     }
 

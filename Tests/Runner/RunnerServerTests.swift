@@ -41,7 +41,7 @@ import Testing
             pod: pod, name: "p",
             spec: PodSpec(command: ["bash", "-c", "echo \"in $SWITCHBACK_POD $TERM $COLORTERM\"; while :; do sleep 0.05; done"], cwd: "/tmp"))
         let answers = try await withThrowingTaskGroup(of: Int32.self) { group in
-            for _ in 0..<4 { group.addTask { try await bus.ask(Subjects.runner("r1", "start"), request, timeout: .seconds(15), as: Started.self).pid } }
+            for _ in 0..<4 { group.addTask { try await bus.ask(Subjects.runner("r1", "start"), request, timeout: .seconds(60), as: Started.self).pid } }
             return try await group.reduce(into: Set<Int32>()) { $0.insert($1) }
         }
         #expect(answers.count == 1)
@@ -77,7 +77,7 @@ import Testing
             await #expect {
                 let _: Started = try await bus.ask(
                     Subjects.runner("r1", "start"), StartPod(pod: pod, name: "p", spec: PodSpec(command: ["no-such-program"], cwd: "/tmp")),
-                    timeout: .seconds(15))
+                    timeout: .seconds(60))
             } throws: { ($0 as? ErrorBody)?.message.contains("no-such-program") == true }
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: directory + "/pods").isEmpty)

@@ -107,7 +107,7 @@ public final class RelayClient: Sendable {
     }
 
     private func ask(
-        _ pod: PodID, _ verb: String, _ payload: [UInt8], headers: [(String, String)] = [], timeout: Duration = .seconds(5)
+        _ pod: PodID, _ verb: String, _ payload: [UInt8], headers: [(String, String)] = [], timeout: Duration? = nil
     ) async throws(ErrorBody) -> BusMessage {
         var headers = headers
         if let asker { headers.append((Headers.author, asker.description)) }

@@ -64,7 +64,8 @@ public final class NATSServer: Sendable {
 
     /// A new connection to this server.
     public func connect(name: String = "test", _ change: (inout BusOptions) -> Void = { _ in }) async throws -> BusConnection {
-        var options = BusOptions(servers: [url], name: name)
+        // A machine that stands still for a while must not decide a test.
+        var options = BusOptions(servers: [url], name: name, connectTimeout: .seconds(60), requestTimeout: .seconds(60))
         change(&options)
         return try await BusConnection.connect(options)
     }

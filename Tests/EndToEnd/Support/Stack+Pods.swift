@@ -44,7 +44,7 @@ extension Stack {
         var next: UInt64 = 1
         while true {
             let message = try await bus.request(
-                Subjects.recorder(pod.shard, "play"), payload: JSON.encode(Play(pod: pod, seq: next)), timeout: .seconds(10))
+                Subjects.recorder(pod.shard, "play"), payload: JSON.encode(Play(pod: pod, seq: next)), timeout: .seconds(60))
             if let error = Reply.error(in: message.payload) { throw error }
             guard let text = message.header(Headers.meta) else { throw TestSupportError("a slice without its description") }
             let meta = try JSON.decode(SliceMeta.self, from: text.utf8)

@@ -46,7 +46,7 @@ extension Stack {
     ) async throws -> Applied {
         let write = Write(pod: pod, author: author, role: role, viewer: viewer, via: "test", ifSeq: ifSeq)
         let message = try await bus.request(
-            Subjects.relay(pod.shard, "write"), payload: bytes, headers: [(Headers.meta, JSON.text(write))], timeout: .seconds(10))
+            Subjects.relay(pod.shard, "write"), payload: bytes, headers: [(Headers.meta, JSON.text(write))], timeout: .seconds(60))
         return try Reply.decode(Applied.self, from: message.payload)
     }
 
@@ -60,7 +60,7 @@ extension Stack {
     }
 
     private func answered(_ subject: String, _ payload: [UInt8]) async throws -> BusMessage {
-        let message = try await bus.request(subject, payload: payload, timeout: .seconds(10))
+        let message = try await bus.request(subject, payload: payload, timeout: .seconds(60))
         if let error = Reply.error(in: message.payload) { throw error }
         return message
     }
