@@ -1,6 +1,6 @@
 /// Who is bound to whom and who waits on whom, at one moment (contract, section 7).
 public struct Topology: Sendable, Codable, Equatable {
-    public struct Node: Sendable, Codable, Equatable {
+    public struct Node: Sendable, Codable, Hashable {
         public var pod: PodID
         public var name: String
         public var runner: String?
@@ -18,7 +18,7 @@ public struct Topology: Sendable, Codable, Equatable {
     }
 
     /// A binding, a wait of one on another, or a resume.
-    public struct Edge: Sendable, Codable, Equatable {
+    public struct Edge: Sendable, Codable, Hashable {
         /// `binding`, `wait`, `resume`.
         public var kind: String
         /// The record's id; of what a screen asks a person `status:<pod>`; none of a resume.

@@ -23,6 +23,7 @@ final class LiveFleet: Sendable {
         var version = 0
         /// The topology after its time, as JSON, at a version.
         var encoded: (version: Int, rest: [UInt8])?
+        var encoder = TopologyEncoder()
         var isStale = true
     }
 
@@ -169,7 +170,8 @@ final class LiveFleet: Sendable {
             // Three requests, however large the fleet was (one more for each thousand pods).
             var fleet = Fleet(
                 pods: try await Self.pods(registry, at: at), snapshot: try await bindings.snapshot(at: at), runners: try await registry.runners())
-            return try JSON.encode(fleet.topology(at: at))
+            var encoder = TopologyEncoder()
+            return try encoder.encode(fleet.topology(at: at))
         }
         for _ in 0..<100 where fields.withLock({ $0.fleet == nil }) { try await Task.sleep(for: .milliseconds(20)) }
         let now = Timestamp.now()
@@ -181,7 +183,7 @@ final class LiveFleet: Sendable {
             }
             defer { fields.fleet = fleet }
             // Keys are sorted, so the time comes first.
-            let rest = Array(try JSON.encode(fleet.topology(at: now)).dropFirst(prefix.count))
+            let rest = Array(try fields.encoder.encode(fleet.topology(at: now)).dropFirst(prefix.count))
             fields.encoded = (fields.version, rest)
             return prefix + rest
         }
