@@ -164,7 +164,7 @@ public struct ChannelMessage: Sendable, Equatable, Codable {
 
     /// Pods that it has yet to be typed into.
     public var queuedPods: [PodID] {
-        deliveries.compactMap { $0.state == .queued && $0.member.kind == .pod ? PodID($0.member.id) : nil }
+        deliveries.compactMap { $0.state == .queued ? $0.member.pod : nil }
     }
 }
 

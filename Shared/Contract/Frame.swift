@@ -81,6 +81,9 @@ public struct Author: Hashable, Sendable, Codable, CustomStringConvertible, Loss
         self.id = id
     }
 
+    /// The pod that it is, if it is one.
+    public var pod: PodID? { kind == .pod ? PodID(id) : nil }
+
     public init?(_ description: String) {
         guard let colon = description.firstIndex(of: ":"), let kind = Kind(rawValue: String(description[..<colon])) else { return nil }
         let id = description[description.index(after: colon)...]

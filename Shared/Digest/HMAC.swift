@@ -10,7 +10,6 @@ public enum HMAC {
             precondition(result != nil, "libcrypto has SHA-256")
             written = Int(length)
         }
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        return hexadecimal(bytes)
     }
 }

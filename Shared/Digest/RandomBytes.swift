@@ -12,7 +12,6 @@ public enum RandomBytes {
 
     /// `count` random bytes as lower-case hexadecimal digits.
     public static func hex(_ count: Int) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: generate(count).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        hexadecimal(generate(count))
     }
 }

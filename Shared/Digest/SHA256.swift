@@ -20,18 +20,21 @@ public struct SHA256Digest: Hashable, Sendable, CustomStringConvertible {
     public static let zero = SHA256Digest(checked: [UInt8](repeating: 0, count: byteCount))
 
     /// 64 lower-case hexadecimal digits.
-    public var hex: String {
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        text.reserveCapacity(bytes.count * 2)
-        for byte in bytes {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
-        }
-        return String(decoding: text, as: UTF8.self)
-    }
+    public var hex: String { hexadecimal(bytes) }
 
     public var description: String { hex }
+}
+
+/// Two lower-case digits for each byte.
+func hexadecimal(_ bytes: [UInt8]) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    var text: [UInt8] = []
+    text.reserveCapacity(bytes.count * 2)
+    for byte in bytes {
+        text.append(digits[Int(byte >> 4)])
+        text.append(digits[Int(byte & 15)])
+    }
+    return String(decoding: text, as: UTF8.self)
 }
 
 /// SHA-256 (FIPS 180-4) by libcrypto.

@@ -73,7 +73,7 @@ struct WebhookTests {
         let webhook = try await stage.client.add(AddWebhook(url: receiver.url, secret: "a-good-secret", kinds: [.approval], author: Self.person))
         #expect(webhook.isSigned && webhook.kinds == [.approval])
         try ask(stage, pod, 3, fingerprint: "00000000000000aa")
-        try await eventually(within: .seconds(30), "the item did not arrive; \(receiver.posts)") { receiver.posts.contains { !$0.refused } }
+        try await eventually(within: .seconds(60), "the item did not arrive; \(receiver.posts)") { receiver.posts.contains { !$0.refused } }
         // The same question, told again, and one second for a post too many to come.
         try ask(stage, pod, 4, fingerprint: "00000000000000aa")
         try await Task.sleep(for: .seconds(1))
@@ -138,17 +138,34 @@ struct WebhookTests {
         let stage = try await Stage.start()
         func item(_ kind: Attention.Kind) async throws -> Attention? { try await stage.client.attention().first { $0.kind == kind } }
         stage.beats.withLock { $0 = false }
-        try await eventually(within: .seconds(20), "the lost runner opened nothing") { try await item(.runner) }
+        try await eventually(within: .seconds(60), "the lost runner opened nothing") { try await item(.runner) }
         stage.beats.withLock { $0 = true }
-        try await eventually(within: .seconds(20), "the item stayed") { try await item(.runner) == nil ? true : nil }
+        try await eventually(within: .seconds(60), "the item stayed") { try await item(.runner) == nil ? true : nil }
 
         let (first, second) = (try await stage.pod("first"), try await stage.pod("second"))
         for (index, pod) in [first, second].enumerated() { try stage.say("idle", "turn_done", of: pod, seq: UInt64(3 + index)) }
-        _ = try await stage.client.wait(
-            CreateWait(waiter: Author(kind: .pod, id: first.text), pods: [second], mode: .all, until: .ended))
-        try await eventually(within: .seconds(20), "the standstill opened nothing") { try await item(.standstill) }
+        let wait = try await stage.client.wait(CreateWait(waiter: Stage.author(first), pods: [second], mode: .all, until: .ended))
+        try await eventually(within: .seconds(60), "the standstill opened nothing") { try await item(.standstill) }
         try stage.say("executing", "tool", of: second, seq: 9)
-        try await eventually(within: .seconds(20), "the item stayed") { try await item(.standstill) == nil ? true : nil }
+        try await eventually(within: .seconds(60), "the item stayed") { try await item(.standstill) == nil ? true : nil }
+        // Over as well when nobody waits any more and nothing else is open.
+        try stage.say("idle", "turn_done", of: second, seq: 10)
+        try await eventually(within: .seconds(60), "the standstill opened nothing again") { try await item(.standstill) }
+        _ = try await stage.client.cancel(CancelWait(id: wait.id, author: Self.person))
+        try await eventually(within: .seconds(60), "the item stayed although nobody waits") { try await item(.standstill) == nil ? true : nil }
+        await stage.end()
+    }
+
+    @Test("A question that a channel asks a person is posted")
+    func channelQuestion() async throws {
+        let stage = try await Stage.start()
+        let receiver = try await Receiver(refusing: 0)
+        let pod = try await stage.pod("builder")
+        _ = try await stage.channel("design", [(pod, "builder")], people: ["eve"])
+        _ = try await stage.client.add(AddWebhook(url: receiver.url, kinds: [.question], author: Self.person))
+        let message = try await stage.post("@eve which port?", by: Stage.author(pod), "builder", asks: true)
+        try await eventually(within: .seconds(60), "the question was not posted") { receiver.posts.count == 1 }
+        #expect(receiver.posts.first?.body.contains(message.id) == true)
         await stage.end()
     }
 }

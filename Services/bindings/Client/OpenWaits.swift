@@ -13,7 +13,7 @@ public final class OpenWaits: Sendable {
 
         /// - Returns: whose waits changed.
         mutating func apply(_ event: WaitEvent) -> PodID? {
-            guard event.seq > seq, event.wait.waiter.kind == .pod, let waiter = PodID(event.wait.waiter.id) else { return nil }
+            guard event.seq > seq, let waiter = event.wait.waiter.pod else { return nil }
             seq = event.seq
             let old = waits[waiter]?[event.wait.id]
             waits[waiter, default: [:]][event.wait.id] = event.wait.isOpen ? event.wait : nil
@@ -35,8 +35,8 @@ public final class OpenWaits: Sendable {
             .init(
                 begin: { snapshot, early in
                     var known = Fields(seq: snapshot.seq, isKnown: true)
-                    for wait in snapshot.waits where wait.isOpen && wait.waiter.kind == .pod {
-                        if let waiter = PodID(wait.waiter.id) { known.waits[waiter, default: [:]][wait.id] = wait }
+                    for wait in snapshot.waits where wait.isOpen {
+                        if let waiter = wait.waiter.pod { known.waits[waiter, default: [:]][wait.id] = wait }
                     }
                     for event in early { _ = known.apply(event) }
                     let pods = fields.value.withLock { [known] fields in

@@ -4,7 +4,7 @@ public import Contract
 extension Claim {
     /// A pod's open wait needs its targets; a person's keeps nobody from working.
     public init?(_ wait: Wait) {
-        guard wait.isOpen, wait.waiter.kind == .pod, let waiter = PodID(wait.waiter.id) else { return nil }
+        guard wait.isOpen, let waiter = wait.waiter.pod else { return nil }
         // Of a binding that is waited for, the binding itself is the reason.
         let open = wait.targets.filter { $0.seen == nil && $0.binding == nil }
         self.init(
@@ -23,7 +23,7 @@ extension Claim {
 
     /// A pod's question needs the answers of everybody asked; a person's keeps nobody from working.
     public init?(_ message: ChannelMessage) {
-        guard message.isOpenQuestion, message.author.kind == .pod, let asker = PodID(message.author.id) else { return nil }
+        guard message.isOpenQuestion, let asker = message.author.pod else { return nil }
         let to = message.unanswered.compactMap { who -> GraphNode? in
             switch who.kind {
             case .pod: PodID(who.id).map { .pod($0) }

@@ -161,8 +161,5 @@ public struct Fleet: Sendable {
     }
 
     /// Nobody works, no status is in doubt, and somebody waits for a pod.
-    public var isStandstill: Bool {
-        guard !pods.isEmpty, graph.claims.values.contains(where: { claim in claim.to.contains { $0.pod != nil } }) else { return false }
-        return pods.values.allSatisfy { $0.status?.status == "idle" || graph.targets(of: .pod($0.pod)).contains { $0.pod != nil } }
-    }
+    public var isStandstill: Bool { graph.isStandstill(pods.mapValues(\.status)) }
 }

@@ -128,6 +128,12 @@ public struct WaitForGraph: Sendable {
         (outgoing[node] ?? []).reduce(into: []) { $0.formUnion(claims[$1]?.to ?? []) }
     }
 
+    /// Of all pods that live, with what is known of them: nobody works, no status is in doubt, and somebody waits for a pod.
+    public func isStandstill(_ statuses: [PodID: PodStatus?]) -> Bool {
+        guard !statuses.isEmpty, claims.values.contains(where: { claim in claim.to.contains { $0.pod != nil } }) else { return false }
+        return statuses.allSatisfy { pod, status in status?.status == "idle" || targets(of: .pod(pod)).contains { $0.pod != nil } }
+    }
+
     /// Who waits for a node.
     public func waiters(of node: GraphNode) -> Set<GraphNode> { Set(incoming[node].map { Array($0.keys) } ?? []) }
 

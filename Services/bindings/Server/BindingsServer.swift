@@ -42,7 +42,7 @@ public final class BindingsServer: Sendable {
         let relay = RelayClient(bus: bus)
         var service = BindingsService(
             store: store, pods: RegistryKnowledge(registry: RegistryClient(bus: bus)), board: StatusBoard(), relay: relay)
-        let notifier = Notifier(store: store, link: link, logger: logger)
+        let notifier = try Notifier(store: store, bus: bus, link: link, logger: logger)
         let sender = EventSender(pool: pool, schema: BindingsStore.schema, bus: bus, logger: logger)
         // Another start of the same instance is another holder: what the one before still hears of is not this one's.
         try await store.reclaim(from: instance)

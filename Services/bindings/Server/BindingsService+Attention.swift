@@ -4,11 +4,9 @@ internal import RegistryClient
 
 /// What needs a person: opened once for each episode, closed when it is resolved.
 extension BindingsService {
-    private static let ofStatus: Set<Attention.Kind> = [.approval, .question, .login, .quota]
-
     /// A status that asks opens an item; the next that does not closes it. `unknown` says nothing either way.
     func attend(to status: PodStatus, of pod: PodID, in ledger: inout Ledger) throws {
-        let open = try ledger.open(Attention.self, of: pod).filter { Self.ofStatus.contains($0.kind) && $0.subject == pod.text }
+        let open = try ledger.open(Attention.self, of: pod).filter { $0.isOfStatus(of: pod) }
         guard let claim = Claim(status, of: pod, person: "") else {
             guard status.status != "unknown" else { return }
             for item in open { try close(item, "answered", in: &ledger) }
@@ -71,11 +69,11 @@ extension BindingsService {
         if asked.isEmpty {
             if let open { try close(open, message.closed == nil ? "answered" : "ended", in: &ledger) }
         } else if open == nil {
-            try ledger.put(
+            try announce(
                 Attention(
                     id: RecordID.make("A"), kind: .question, subject: message.id, pod: message.author.pod,
                     summary: "\(message.authorName) asks \(asked.map(\.id).joined(separator: ", ")) in #\(message.channelName): \(message.text.prefix(300))",
-                    opened: ledger.time), "opened")
+                    opened: ledger.time), in: &ledger)
         }
     }
 
@@ -123,28 +121,26 @@ extension BindingsService {
     /// Looks whether nobody works although somebody waits for a pod. It opens an item when it was so at the look before as well: between a
     /// pod's end of work and its waiter's beginning it is so for a moment.
     func watchStandstill(_ live: [Pod], _ before: inout Bool) async throws {
-        let snapshot = try await store.snapshot(at: nil)
-        let fleet = Fleet(
-            pods: live.map { pod in
-                var pod = pod
-                pod.status = board.status(of: pod)
-                return pod
-            }, snapshot: snapshot)
-        let isStandstill = fleet.isStandstill
-        defer { before = isStandstill }
-        let key = "\(Attention.Kind.standstill.rawValue) fleet"
-        let isOpen = try await store.list(Attention.self).contains { $0.kind == .standstill }
-        guard isStandstill ? before && !isOpen : isOpen else { return }
-        try await store.change { ledger in
-            let item = try ledger.open(Attention.self, key: key)
-            if let item, !isStandstill { return try close(item, "answered", in: &ledger) }
-            guard item == nil, isStandstill else { return }
-            try announce(
-                Attention(
-                    id: RecordID.make("A"), kind: .standstill, subject: "fleet",
-                    summary: "nobody works and somebody waits; switchback topology says for whom", opened: ledger.time), in: &ledger)
+        let statuses = Dictionary(live.map { ($0.pod, board.status(of: $0)) }, uniquingKeysWith: { first, _ in first })
+        before = try await store.change { [before] ledger in
+            let isStandstill = try graph(in: ledger).isStandstill(statuses)
+            let item = try ledger.open(Attention.self, key: "\(Attention.Kind.standstill.rawValue) fleet")
+            if let item, !isStandstill {
+                try close(item, "answered", in: &ledger)
+            } else if item == nil, isStandstill, before {
+                try announce(
+                    Attention(
+                        id: RecordID.make("A"), kind: .standstill, subject: "fleet",
+                        summary: "nobody works and somebody waits; switchback topology says for whom", opened: ledger.time), in: &ledger)
+            }
+            return isStandstill
         }
     }
+}
+
+extension Attention {
+    /// Whether a pod's status opened it; a question in a channel is about its message.
+    func isOfStatus(of pod: PodID) -> Bool { [.approval, .question, .login, .quota].contains(kind) && subject == pod.text }
 }
 
 extension PodStatus {

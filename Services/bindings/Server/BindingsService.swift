@@ -94,7 +94,7 @@ struct BindingsService: Sendable {
     private func owner(of pod: Pod) async throws -> Author? {
         var owner = pod.owner
         for _ in 0..<16 {
-            guard let author = owner, author.kind == .pod, let parent = PodID(author.id) else { break }
+            guard let parent = owner?.pod else { break }
             owner = try await pods.pod(parent).owner
         }
         return owner
@@ -236,8 +236,8 @@ struct BindingsService: Sendable {
     /// - Parameter wasStandstill: what the look before found.
     func reconcile(_ wasStandstill: inout Bool) async throws {
         let concerned = try await store.concernedPods()
-        guard !concerned.isEmpty else { return }
-        let pods = try await self.pods.livePods()
+        let pods = concerned.isEmpty ? [] : try await self.pods.livePods()
+        // Also when nothing is left open: a standstill that was told of is over then.
         try await watchStandstill(pods, &wasStandstill)
         let live = Dictionary(pods.map { ($0.pod, $0) }, uniquingKeysWith: { first, _ in first })
         for pod in concerned {
@@ -259,9 +259,7 @@ struct BindingsService: Sendable {
     private func isNews(_ status: PodStatus, of pod: PodID) async throws -> Bool {
         let waits = try await store.list(Wait.self, pod: pod)
         if waits.contains(where: { WaitMachine.learn(.status(status), of: pod, $0, now: .now()) != nil }) { return true }
-        let items = try await store.list(Attention.self, pod: pod).filter {
-            [.approval, .question, .login, .quota].contains($0.kind) && $0.subject == pod.text
-        }
+        let items = try await store.list(Attention.self, pod: pod).filter { $0.isOfStatus(of: pod) }
         let asks = Claim(status, of: pod, person: "") != nil
         return asks ? !items.contains { $0.status?.isSameEpisode(as: status) == true } : !items.isEmpty && status.status != "unknown"
     }

@@ -8,18 +8,16 @@ internal import Synchronization
 /// Follows pods: their ends by a durable consumer, acknowledged when they are kept; their statuses as they are said. Handled in batches,
 /// one at a time; what cannot be kept now waits.
 final class Followers: Sendable {
-    private struct Waiting {
+    private struct Batch: Sendable {
         var pods: [StreamMessage] = []
         var runners: [StreamMessage] = []
         var statuses: [(PodID, PodStatus)] = []
-        var isWorking = false
-        var isStopped = false
     }
 
     private let service: BindingsService
     private let sender: EventSender
     private let logger: Logger
-    private let waiting = Mutex(Waiting())
+    private let queue = BatchQueue(Batch())
     private let consumers = Mutex<(pods: PullConsumer, runners: PullConsumer)?>(nil)
     private let subscriptions = Mutex<[BusSubscription]>([])
 
@@ -70,54 +68,14 @@ final class Followers: Sendable {
             await consumers.pods.stop()
             await consumers.runners.stop()
         }
-        waiting.withLock { $0.isStopped = true }
-        for _ in 0..<150 where waiting.withLock({ $0.isWorking }) { try? await Task.sleep(for: .milliseconds(10)) }
+        await queue.close()
     }
 
-    private func take(_ put: (inout Waiting) -> Void) {
-        let begins = waiting.withLock { waiting in
-            put(&waiting)
-            defer { waiting.isWorking = true }
-            return !waiting.isWorking && !waiting.isStopped
-        }
-        if begins { Task { await work() } }
+    private func take(_ put: (inout Batch) -> Void) {
+        queue.take(put, keep: { [self] in try await keep($0) }, failed: { [logger] in logger.warning("cannot keep what pods did; trying again", metadata: ["reason": "\($0)"]) })
     }
 
-    private func work() async {
-        var pause = Duration.milliseconds(100)
-        while true {
-            let batch: Waiting? = waiting.withLock { waiting in
-                if waiting.isStopped || (waiting.pods.isEmpty && waiting.runners.isEmpty && waiting.statuses.isEmpty) {
-                    waiting.isWorking = false
-                    return nil
-                }
-                defer {
-                    waiting.pods = []
-                    waiting.runners = []
-                    waiting.statuses = []
-                }
-                return waiting
-            }
-            guard let batch else { return }
-            while true {
-                do {
-                    try await keep(batch)
-                    pause = .milliseconds(100)
-                    break
-                } catch {
-                    if waiting.withLock({ $0.isStopped }) {
-                        waiting.withLock { $0.isWorking = false }
-                        return
-                    }
-                    logger.warning("cannot keep what pods did; trying again", metadata: ["reason": "\(error)"])
-                    try? await Task.sleep(for: pause)
-                    pause = min(pause * 2, .seconds(5))
-                }
-            }
-        }
-    }
-
-    private func keep(_ batch: Waiting) async throws {
+    private func keep(_ batch: Batch) async throws {
         for (pod, status) in batch.statuses {
             service.board.hear(status, of: pod)
             try await service.learn(status, of: pod)

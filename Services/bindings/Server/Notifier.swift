@@ -1,4 +1,5 @@
 internal import AsyncHTTPClient
+internal import Bus
 internal import Contract
 internal import Digest
 internal import Logging
@@ -11,35 +12,54 @@ final class Notifier: Sendable {
     private static let pauses: [Duration] = [.seconds(1), .seconds(5), .seconds(30), .seconds(120), .seconds(600), .seconds(3600)]
     private static let mostAttempts = 28
     private static let timeout = TimeAmount.seconds(10)
-    private static let beat = Duration.milliseconds(500)
+    /// Posts that failed, and what another instance left, are looked for this often; an item that was opened at once.
+    private static let beat = Duration.seconds(5)
 
     private let task: Task<Void, Never>
+    private let opened: BusSubscription
 
-    init(store: BindingsStore, link: String?, logger: Logger) {
+    /// - Throws: when events cannot be followed.
+    init(store: BindingsStore, bus: BusConnection, link: String?, logger: Logger) throws(BusError) {
+        let (wishes, wanted) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        opened = try bus.subscribe(Subjects.event("attention", "*", "opened")) { _ in wanted.yield() }
+        wanted.yield()
         var configuration = HTTPClient.Configuration()
         // An address that leads elsewhere is for a person to mend: a redirect must not carry items to another host.
         configuration.redirectConfiguration = .disallow
         let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         task = Task {
-            while !Task.isCancelled {
-                var isBusy = false
-                do {
-                    // Twice the longest try: who dies in between leaves it to another.
-                    let posts = try await store.takePosts(lease: .seconds(20))
-                    isBusy = !posts.isEmpty
-                    await withTaskGroup { group in
-                        for post in posts { group.addTask { await Self.make(post, store, http, link, logger) } }
-                    }
-                } catch {
-                    logger.debug("posts wait", metadata: ["reason": "\(error)"])
+            await withDiscardingTaskGroup { group in
+                group.addTask {
+                    while (try? await Task.sleep(for: Self.beat)) != nil { wanted.yield() }
+                    wanted.finish()
                 }
-                if !isBusy { try? await Task.sleep(for: Self.beat) }
+                for await _ in wishes {
+                    do {
+                        if try await Self.work(store, http, link, logger) { wanted.yield() }
+                    } catch {
+                        logger.debug("posts wait", metadata: ["reason": "\(error)"])
+                    }
+                }
             }
             try? await http.shutdown()
         }
     }
 
-    func stop() { task.cancel() }
+    func stop() {
+        opened.unsubscribe()
+        task.cancel()
+    }
+
+    /// Makes the posts that are due.
+    /// - Returns: whether there were any.
+    private static func work(_ store: BindingsStore, _ http: HTTPClient, _ link: String?, _ logger: Logger) async throws -> Bool {
+        // Twice the longest try: who dies in between leaves it to another.
+        let posts = try await store.takePosts(lease: .seconds(20))
+        await withTaskGroup { group in
+            for post in posts { group.addTask { await make(post, store, http, link, logger) } }
+        }
+        return !posts.isEmpty
+    }
 
     private static func make(_ post: DuePost, _ store: BindingsStore, _ http: HTTPClient, _ link: String?, _ logger: Logger) async {
         var problem: String?

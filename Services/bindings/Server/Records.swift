@@ -35,7 +35,7 @@ extension Binding: StoredRecord {
 
 extension Wait: StoredRecord {
     static var recordKind: String { "wait" }
-    var concerned: [PodID] { targets.compactMap(\.pod) + (waiter.kind == .pod ? PodID(waiter.id).map { [$0] } ?? [] : []) }
+    var concerned: [PodID] { targets.compactMap(\.pod) + [waiter.pod].compactMap { $0 } }
     var uniqueKey: String? { nil }
     var due: Timestamp? { deadline }
     func event(_ what: String, time: Timestamp, seq: UInt64) throws -> [UInt8] {
@@ -76,9 +76,4 @@ extension ChannelMessage: StoredRecord {
     func event(_ what: String, time: Timestamp, seq: UInt64) throws -> [UInt8] {
         try JSON.encode(ChannelEvent(what: what, time: time, seq: seq, message: self))
     }
-}
-
-extension Author {
-    /// The pod that it is, if it is one.
-    var pod: PodID? { kind == .pod ? PodID(id) : nil }
 }

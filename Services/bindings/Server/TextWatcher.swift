@@ -1,3 +1,4 @@
+internal import BindingsClient
 internal import BindingsCore
 internal import Bus
 internal import Contract
@@ -210,10 +211,7 @@ extension BindingsService {
         guard request.waiter.kind == .pod else { return }
         for pod in request.pods where pod.text != request.waiter.id {
             guard try ledger.open(Binding.self, key: "\(request.waiter.id)>\(pod)")?.grants(.read) == true else {
-                throw ErrorBody(
-                    .denied,
-                    "\(request.waiter) has no binding that grants \(Scope.read.rawValue) on \(pod); ask for one: switchback bind request --to \(pod) --scope \(Scope.read.rawValue)"
-                )
+                throw BindingGrants.refusal(request.waiter, .read, on: pod)
             }
         }
     }

@@ -68,7 +68,7 @@ extension DetectorService {
         }
         // What was awaited then; without the service that knows, the screen has to do.
         var waits = ((try? await BindingsClient(bus: bus).waits(ListWaits(pod: pod.pod, at: moment))) ?? []).filter {
-            $0.waiter.kind == .pod && $0.waiter.id == pod.pod.text
+            $0.waiter.pod == pod.pod
         }
         func learnWaits(until end: Timestamp) {
             guard let first = waits.map(\.created).min(), first <= end else { return }

@@ -8,18 +8,16 @@ internal import Synchronization
 /// Follows what shims, the recorder and the detector say, and keeps it. Messages are handled in batches, one batch at a time,
 /// and acknowledged when they are kept; what cannot be kept now waits.
 final class Followers: Sendable {
-    private struct Waiting {
+    private struct Batch: Sendable {
         var controls: [StreamMessage] = []
         var completions: [StreamMessage] = []
         var statuses: [StreamMessage] = []
-        var isWorking = false
-        var isStopped = false
     }
 
     private let service: RegistryService
     private let sender: EventSender
     private let logger: Logger
-    private let waiting = Mutex(Waiting())
+    private let queue = BatchQueue(Batch())
     private let consumers = Mutex<[PullConsumer]>([])
 
     init(service: RegistryService, sender: EventSender, logger: Logger) {
@@ -30,7 +28,7 @@ final class Followers: Sendable {
 
     func open(on bus: BusConnection) async throws {
         let logger = logger
-        func follow(_ stream: String, _ filter: String, _ durable: String, _ take: @escaping @Sendable (inout Waiting, StreamMessage) -> Void)
+        func follow(_ stream: String, _ filter: String, _ durable: String, _ take: @escaping @Sendable (inout Batch, StreamMessage) -> Void)
             async throws
         {
             let consumer = try await PullConsumer.start(
@@ -49,56 +47,16 @@ final class Followers: Sendable {
     /// Stops taking and waits for the batch in work; what was not kept is delivered again to the next registry.
     func close() async {
         for consumer in consumers.withLock({ $0 }) { await consumer.stop() }
-        waiting.withLock { $0.isStopped = true }
-        for _ in 0..<150 where waiting.withLock({ $0.isWorking }) { try? await Task.sleep(for: .milliseconds(10)) }
+        await queue.close()
     }
 
     // MARK: - Work
 
-    private func take(_ put: (inout Waiting) -> Void) {
-        let begins = waiting.withLock { waiting in
-            put(&waiting)
-            defer { waiting.isWorking = true }
-            return !waiting.isWorking && !waiting.isStopped
-        }
-        if begins { Task { await work() } }
+    private func take(_ put: (inout Batch) -> Void) {
+        queue.take(put, keep: { [self] in try await keep($0) }, failed: { [logger] in logger.warning("cannot keep what pods said; trying again", metadata: ["reason": "\($0)"]) })
     }
 
-    private func work() async {
-        var pause = Duration.milliseconds(100)
-        while true {
-            let batch: Waiting? = waiting.withLock { waiting in
-                if waiting.isStopped || (waiting.controls.isEmpty && waiting.completions.isEmpty && waiting.statuses.isEmpty) {
-                    waiting.isWorking = false
-                    return nil
-                }
-                defer {
-                    waiting.controls = []
-                    waiting.completions = []
-                    waiting.statuses = []
-                }
-                return waiting
-            }
-            guard let batch else { return }
-            while true {
-                do {
-                    try await keep(batch)
-                    pause = .milliseconds(100)
-                    break
-                } catch {
-                    if waiting.withLock({ $0.isStopped }) {
-                        waiting.withLock { $0.isWorking = false }
-                        return
-                    }
-                    logger.warning("cannot keep what pods said; trying again", metadata: ["reason": "\(error)"])
-                    try? await Task.sleep(for: pause)
-                    pause = min(pause * 2, .seconds(5))
-                }
-            }
-        }
-    }
-
-    private func keep(_ batch: Waiting) async throws {
+    private func keep(_ batch: Batch) async throws {
         var facts: [(pod: PodID, fact: PodFact, time: Timestamp)] = []
         var starts: [PodID: (start: Control.Start, time: Timestamp)] = [:]
         for message in batch.controls {
