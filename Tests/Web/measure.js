@@ -3,15 +3,23 @@
 //
 //     SWITCHBACK_BIN=.build/release node Tests/Web/measure.js [scrub] [open] [storm] [fleet]
 import { writeFileSync } from "node:fs";
+import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { Browser, findChromium } from "./support/chromium.js";
 import { Stack, trimmed } from "./support/stack.js";
 
 if (!findChromium()) { console.error("Chromium is missing: apt-get install chromium"); process.exit(1); }
 const wanted = process.argv.slice(2), does = name => wanted.length === 0 || wanted.includes(name);
+// On a machine that is busy before anything of ours runs, what goes by the clock is told and not judged.
+const isBusy = loadavg()[0] > 0.8 * cpus().length;
+if (isBusy) console.log(`The machine is busy (load ${loadavg()[0].toFixed(1)}): times by the clock are not judged, times of the processor are.`);
 const stack = await Stack.start();
 let browser = null, hasFailed = false;
-const say = (name, value, limit, isGood) => { if (!isGood) hasFailed = true; console.log(`${isGood ? "ok  " : "MISS"} ${name}: ${value} (wanted ${limit})`); };
+const say = (name, value, limit, isGood, { byClock = false } = {}) => {
+  const isJudged = isGood || !byClock || !isBusy;
+  if (!isGood && isJudged) hasFailed = true;
+  console.log(`${isGood ? "ok  " : isJudged ? "MISS" : "    "} ${name}: ${value} (wanted ${limit})`);
+};
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 const part = (values, share) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
 
@@ -35,6 +43,32 @@ async function imported(hours) {
   const pod = JSON.parse(await stack.command("import", "--json", "--name", `hours-${hours}`, path)).pod;
   await stack.until(async () => ["ended", "exited"].includes((await stack.ask(`/v1/pods/${pod}`)).lifecycle) && !(await stack.ask(`/v1/pods/${pod}/timeline`)).live, `the import of ${hours} h`, 120_000);
   return pod;
+}
+
+/**
+ * Tasks of pages' main threads while `action` runs, longest first: `{ wall, own }` in milliseconds, by the clock and of the processor. On a
+ * machine that does other things as well, a task takes longer by the clock than it works; the second is what the page is to blame for.
+ */
+async function tasksDuring(action) {
+  const events = [];
+  let done;
+  browser.listeners.set(undefined, ({ method, params }) => {
+    if (method === "Tracing.dataCollected") for (const event of params.value) if (event.name === "thread_name" || event.ph === "X" && event.dur > 20_000) events.push(event);
+    if (method === "Tracing.tracingComplete") done();
+  });
+  await browser.send("Tracing.start", { traceConfig: { recordMode: "recordContinuously", includedCategories: ["toplevel", "devtools.timeline"] }, transferMode: "ReportEvents" });
+  await action();
+  const complete = new Promise(resolve => { done = resolve; });
+  await browser.send("Tracing.end");
+  await complete;
+  browser.listeners.delete(undefined);
+  const main = new Set(events.filter(event => event.name === "thread_name" && event.args.name === "CrRendererMain").map(event => `${event.pid}/${event.tid}`));
+  const isTask = event => /RunTask|TaskQueueManager::ProcessTaskFromWorkQueue/.test(event.name);
+  const all = events.filter(event => event.ph === "X" && main.has(`${event.pid}/${event.tid}`));
+  return all.filter(isTask).map(event => ({
+    wall: event.dur / 1000, own: (event.tdur ?? event.dur) / 1000,
+    what: all.filter(inner => !isTask(inner) && inner.pid === event.pid && inner.tid === event.tid && inner.ts >= event.ts && inner.ts + inner.dur <= event.ts + event.dur).map(inner => `${inner.name} ${(inner.dur / 1000).toFixed(0)}/${((inner.tdur ?? 0) / 1000).toFixed(0)}`).join(", "),
+  })).sort((a, b) => b.own - a.own);
 }
 
 async function signedIn(options) {
@@ -81,7 +115,7 @@ try {
       await new Promise(resolve => setTimeout(resolve, 500));
       return { took, count, left: waiting.length };
     });
-    say("scrub steps painted within 33 ms of the pointer (4 h)", `${(steps.took.filter(ms => ms <= 33).length / steps.count * 100).toFixed(1)} % (median ${part(steps.took, 0.5).toFixed(1)} ms, 95 % ${part(steps.took, 0.95).toFixed(1)} ms, worst ${Math.max(...steps.took).toFixed(0)} ms, ${steps.left} never)`, "95 %", steps.took.filter(ms => ms <= 33).length / steps.count >= 0.95);
+    say("scrub steps painted within 33 ms of the pointer (4 h)", `${(steps.took.filter(ms => ms <= 33).length / steps.count * 100).toFixed(1)} % (median ${part(steps.took, 0.5).toFixed(1)} ms, 95 % ${part(steps.took, 0.95).toFixed(1)} ms, worst ${Math.max(...steps.took).toFixed(0)} ms, ${steps.left} never)`, "95 %", steps.took.filter(ms => ms <= 33).length / steps.count >= 0.95, { byClock: true });
     await page.close();
   }
   if (does("open")) {
@@ -99,7 +133,7 @@ try {
       }));
       await page.close();
     }
-    say("a recording of 24 h opens at its end", `${part(times, 0.5).toFixed(0)} ms (worst of 5: ${Math.max(...times).toFixed(0)} ms)`, "under 500 ms", part(times, 0.5) < 500);
+    say("a recording of 24 h opens at its end", `${part(times, 0.5).toFixed(0)} ms (worst of 5: ${Math.max(...times).toFixed(0)} ms)`, "under 500 ms", part(times, 0.5) < 500, { byClock: true });
   }
   if (does("storm")) {
     const seconds = Number(process.env.STORM_SECONDS ?? 30);
@@ -114,19 +148,23 @@ try {
     await stack.command("send", pod, "", "--submit");
     const heights = [], waits = [];
     const end = Date.now() + seconds * 1000;
-    while (Date.now() < end) {
-      const began = Date.now();
-      await page.value("new Promise(requestAnimationFrame)");
-      waits.push(Date.now() - began);
-      heights.push(await page.value("performance.memory.usedJSHeapSize"));
-      await sleep(250);
-    }
+    const tasks = await tasksDuring(async () => {
+      while (Date.now() < end) {
+        const began = Date.now();
+        await page.value("new Promise(requestAnimationFrame)");
+        waits.push(Date.now() - began);
+        heights.push(await page.value("performance.memory.usedJSHeapSize"));
+        await sleep(250);
+      }
+    });
+    if (process.env.VERBOSE) for (const task of tasks.slice(0, 8)) console.log(task);
     await page.until("document.querySelector('.terminal').terminal.text().startsWith('the storm is over')", "the end", 120_000);
     const [shown, real] = [trimmed(await page.value("document.querySelector('.terminal').terminal.text()")), await stack.screenAt(pod)];
     await page.send("HeapProfiler.collectGarbage");
     const after = await page.value("performance.memory.usedJSHeapSize"), long = await page.value("window.long");
     const megabytes = bytes => (bytes / 1048576).toFixed(1);
-    say("longest task during a storm", `${Math.max(0, ...long).toFixed(0)} ms (${long.length} over 50 ms; a frame came after ${part(waits, 0.5)} ms, at worst ${Math.max(...waits)} ms)`, "under 100 ms", Math.max(0, ...long) < 100);
+    say("longest task during a storm, of the processor", `${(tasks[0]?.own ?? 0).toFixed(0)} ms`, "under 100 ms", (tasks[0]?.own ?? 0) < 100);
+    say("the same by the clock", `${Math.max(0, ...long).toFixed(0)} ms (${long.length} over 50 ms; a frame came after ${part(waits, 0.5)} ms, at worst ${Math.max(...waits)} ms)`, "under 100 ms", Math.max(0, ...long) < 100, { byClock: true });
     say("memory", `${megabytes(before)} MB before, at most ${megabytes(Math.max(...heights))} MB, ${megabytes(after)} MB after`, "bounded", after < before + 20 * 1048576);
     say("the screen at its end is exact", shown === real, "true", shown === real);
     await page.close();
@@ -137,7 +175,8 @@ try {
     const page = await signedIn();
     await page.until(`document.querySelectorAll('.tile').length >= ${count}`, "all pods", 60_000);
     await sleep(3000);
-    const frames = await page.value(async () => {
+    let frames;
+    const tasks = await tasksDuring(async () => { frames = await page.value(async () => {
       const content = document.querySelector(".content"), gaps = [];
       let last = performance.now();
       for (let i = 0; i < 300; i++) {
@@ -148,8 +187,10 @@ try {
         last = now;
       }
       return gaps;
-    });
-    say(`scrolling through ${count} live pods`, `95 % of frames within ${part(frames, 0.95).toFixed(1)} ms, worst ${Math.max(...frames).toFixed(0)} ms; ${await page.value("[...document.querySelectorAll('.tile')].filter(tile => tile.tile.connection).length")} sockets`, "33 ms", part(frames, 0.95) <= 33.4);
+    }); });
+    if (process.env.VERBOSE) for (const task of tasks.slice(0, 8)) console.log(task);
+    say(`longest task while scrolling through ${count} live pods, of the processor`, `${(tasks[0]?.own ?? 0).toFixed(0)} ms (${tasks.length} of about ${frames.length} over 20 ms by the clock; of those, half under ${part(tasks.map(task => task.own), 0.5)?.toFixed(0) ?? 0} ms of the processor, 95 % under ${part(tasks.map(task => task.own), 0.95)?.toFixed(0) ?? 0} ms)`, "under 100 ms", (tasks[0]?.own ?? 0) < 100);
+    say(`scrolling through ${count} live pods`, `95 % of frames within ${part(frames, 0.95).toFixed(1)} ms, worst ${Math.max(...frames).toFixed(0)} ms; ${await page.value("[...document.querySelectorAll('.tile')].filter(tile => tile.tile.connection).length")} sockets`, "33 ms", part(frames, 0.95) <= 33.4, { byClock: true });
     await page.close();
   }
 } finally {

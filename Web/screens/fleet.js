@@ -33,6 +33,8 @@ class FleetScreen {
     this.filter.addEventListener("keydown", event => this.filterKey(event));
     onKeys(event => this.key(event), this.abort.signal);
     this.observer = new IntersectionObserver(entries => { for (const entry of entries) entry.target.tile?.seen(entry.isIntersecting); }, { root: null, rootMargin: "80px" });
+    // The page scrolls in the element around this screen.
+    document.addEventListener("scroll", () => { scrolled = performance.now(); }, { capture: true, passive: true, signal: this.abort.signal });
     this.render = perFrame(() => this.draw());
     store.on("pods", this.render, this.abort.signal);
     store.on("topology", this.render, this.abort.signal);
@@ -171,6 +173,26 @@ class FleetScreen {
   }
 }
 
+const waiting = new Set(), budget = 6;
+let frame = null, scrolled = -Infinity;
+
+/** Pictures share a few milliseconds of each frame, whoever waits longest first: many that change at once never hold up a page that is scrolled. */
+function paintSoon(tile) {
+  waiting.add(tile);
+  frame ??= requestAnimationFrame(paintSome);
+}
+
+function paintSome() {
+  frame = null;
+  const end = performance.now() + budget;
+  for (const tile of waiting) {
+    waiting.delete(tile);
+    tile.draw();
+    if (performance.now() >= end) break;
+  }
+  if (waiting.size) frame = requestAnimationFrame(paintSome);
+}
+
 /** One pod's picture. */
 class Tile {
   constructor(pod) {
@@ -185,7 +207,7 @@ class Tile {
       h("div", { class: "tile-text" }, h("p", { class: "tile-line" }, this.mark, this.name, this.since), h("p", { class: "tile-line" }, this.words), this.chain));
     this.element = h("li", { class: "tile" }, this.link);
     this.element.tile = this;
-    this.paint = perFrame(() => this.draw());
+    this.paint = () => paintSoon(this);
   }
 
   update(pod, block) {
@@ -212,11 +234,17 @@ class Tile {
     if (this.isSeen === isSeen) return;
     this.isSeen = isSeen;
     clearTimeout(this.leaving);
+    clearTimeout(this.coming);
     if (!isSeen) {
       // Scrolling by and back should not cost a socket each time.
       this.leaving = setTimeout(() => { this.connection?.close(); this.connection = null; }, 1500);
       return;
     }
+    // What only flies by is not asked for.
+    if (performance.now() - scrolled < 150) this.coming = setTimeout(() => this.come(), 150); else this.come();
+  }
+
+  come() {
     if (isLive(this.pod)) {
       this.connection ??= new TerminalConnection(this.pod.pod, { screen: screen => { this.screen = screen; this.paint(); } }, { rate: 2, cache: false }).open();
     } else if (!this.screen) this.fetch();
@@ -234,6 +262,8 @@ class Tile {
   }
 
   close() {
+    waiting.delete(this);
+    clearTimeout(this.coming);
     clearTimeout(this.leaving);
     this.connection?.close();
     this.connection = null;

@@ -16,6 +16,11 @@ export function listenTouch(view) {
   } }, "Copy");
   page.append(copy);
   const cancel = () => { clearTimeout(timer); timer = null; };
+  const take = () => {
+    cancel();
+    word = view.selection = wordAt(view.screen, view.placeOf(start));
+    view.schedule();
+  };
   const update = () => {
     isOffered &&= view.selection != null;
     copy.hidden = !isOffered;
@@ -26,10 +31,7 @@ export function listenTouch(view) {
     word = null;
     if (event.touches.length !== 1) return;
     start = event.touches[0];
-    timer = setTimeout(() => {
-      word = view.selection = wordAt(view.screen, view.placeOf(start));
-      view.schedule();
-    }, long);
+    timer = setTimeout(take, long);
   }, { passive: true });
   page.addEventListener("touchmove", event => {
     const touch = event.touches[0];
@@ -52,6 +54,10 @@ export function listenTouch(view) {
     update();
   });
   page.addEventListener("touchcancel", () => { cancel(); word = null; });
-  page.addEventListener("contextmenu", event => { if (word) event.preventDefault(); });
+  page.addEventListener("contextmenu", event => {
+    // The browser's own long press may come first.
+    if (timer) take();
+    if (word) event.preventDefault();
+  });
   return { update, cancel };
 }

@@ -40,6 +40,11 @@ export function graph(stage) {
       graph.show({ nodes, edges: edges.filter((_, index) => index !== 5), roots: [], cycles: [] });
       graph.show({ nodes, edges, roots: [], cycles: [] });
       if (JSON.stringify([...graph.places].map(([id, { fromRight, row }]) => [id, fromRight, row]).sort()) !== places) findings.push("who came back stands elsewhere");
+      graph.show({ nodes: nodes.slice(0, 4), edges: [[0, 1], [1, 2], [2, 0], [3, 0]].map(([from, to]) => ({ kind: "wait", id: `${from}${to}`, from: nodes[from].pod, to: nodes[to].pod, why: "idle" })), cycles: [nodes.slice(0, 3).map(node => node.pod)], roots: [{ pod: nodes[0].pod, frees: 3 }] });
+      const circle = graph.nodes.querySelectorAll(".node.in-cycle").length, red = graph.edges.querySelectorAll(".edge.cycle").length, roots = [...graph.nodes.querySelectorAll(".node.is-root")].map(root => root.textContent);
+      if (circle !== 3 || red !== 3) findings.push(`${circle} nodes and ${red} edges of a circle of 3`);
+      if (roots.length !== 1 || !roots[0].includes("builder-0") || !roots[0].includes("frees 3")) findings.push(`roots: ${roots}`);
+      graph.show({ nodes, edges, roots: [], cycles: [] });
       node.querySelector("a").blur();
       if (labels() !== 0) findings.push("looking away leaves names");
       return findings.slice(0, 5);

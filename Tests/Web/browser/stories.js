@@ -227,6 +227,8 @@ export function stories(stage) {
     await openPod(page, stage.pods.still);
     await page.until(`${terminal}.text().includes('alpha beta')`);
     const at = (row, column) => page.value((row, column) => { const view = document.querySelector(".terminal").terminal, box = view.canvas.getBoundingClientRect(); return { x: box.x + box.width / view.screen.columns * (column + 0.5), y: box.y + box.height / view.screen.rows * (row + 0.5) }; }, row, column);
+    // Until all of the page is there, it moves.
+    await page.until("document.querySelector('.timeline-ends span').textContent !== ''");
     const touch = (type, ...touchPoints) => page.send("Input.dispatchTouchEvent", { type, touchPoints });
     await touch("touchStart", await at(0, 7));
     await page.until(`JSON.stringify(${terminal}.selection) === '{"anchor":{"row":0,"column":6},"head":{"row":0,"column":10}}'`, "the word");
