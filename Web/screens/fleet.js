@@ -61,7 +61,8 @@ class FleetScreen {
 
   /** Who blocks whom, where the server knows. */
   async loadBlocks() {
-    if (this.loadingBlocks || !store.offers("/v1/topology")) return;
+    if (this.loadingBlocks) { this.loadsAgain = true; return; }
+    if (!store.offers("/v1/topology")) return;
     this.loadingBlocks = true;
     try {
       const topology = await ask("/v1/topology", { signal: this.abort.signal });
@@ -69,6 +70,7 @@ class FleetScreen {
       this.render();
     } catch { this.blocks = null; }
     this.loadingBlocks = false;
+    if (this.loadsAgain) { this.loadsAgain = false; this.loadBlocks(); }
   }
 
   matches(pod) {
@@ -92,10 +94,11 @@ class FleetScreen {
     this.summary.textContent = [`${running} running`, waiting && `${waiting} waiting for a person`, counts.get("executing") && `${counts.get("executing")} executing`, all.length - running && `${all.length - running} ended`].filter(Boolean).join(" · ");
     if (shown.length === 0) { fill(this.groups, h("div", { class: "empty" }, h("h2", {}, "No pod matches"), h("button", { onclick: () => { this.filter.value = ""; this.changed(); } }, "Show all"))); return; }
     const groups = this.grouped(shown);
+    this.drawn = new Set();
     for (const child of [...this.groups.children]) if (!child.dataset.key) child.remove();
     keyed(this.groups, groups, group => group.key, group => this.makeGroup(group), (element, group) => this.updateGroup(element, group));
-    const now = new Set(all.map(pod => pod.pod));
-    for (const [id, tile] of this.tiles) if (!now.has(id) || !tile.element.isConnected) { tile.close(); this.tiles.delete(id); }
+    // Not by what is in the document: this screen is drawn before it is put there.
+    for (const [id, tile] of this.tiles) if (!this.drawn.has(id)) { tile.close(); this.tiles.delete(id); }
   }
 
   grouped(pods) {
@@ -124,6 +127,7 @@ class FleetScreen {
     title.children[0].textContent = group.label;
     title.children[1].textContent = String(group.pods.length);
     const shown = group.key === "ended" && !this.showsAllEnded ? group.pods.slice(0, endedShown) : group.pods;
+    for (const pod of shown) this.drawn.add(pod.pod);
     more.hidden = shown.length === group.pods.length;
     more.textContent = `Show ${group.pods.length - shown.length} more`;
     keyed(list, shown, pod => pod.pod, pod => this.tile(pod).element, (_, pod) => this.tile(pod).update(pod, this.blocks?.get(pod.pod)));
