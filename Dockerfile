@@ -38,7 +38,7 @@ RUN apt-get update \
     # Volumes take their owner from here at their first use.
     && install -d -o switchback -g switchback /secrets /secrets/own /var/lib/switchback \
        /secrets/root /secrets/nats /secrets/database /secrets/registry /secrets/recorder /secrets/relay /secrets/bindings /secrets/detector \
-       /secrets/api /secrets/runners /secrets/people
+       /secrets/api /secrets/runners /secrets/people /secrets/tls
 USER switchback
 WORKDIR /home/switchback
 ENV SWITCHBACK_HTTP=127.0.0.1:8080
@@ -92,3 +92,14 @@ FROM runtime AS cli
 COPY --from=build /out/switchback /usr/bin/switchback
 HEALTHCHECK NONE
 ENTRYPOINT ["/usr/bin/switchback"]
+
+# What is in the images: docker build --target sbom -t switchback/sbom . && docker run --rm switchback/sbom >sbom.cdx.json   (last: nobody else needs it)
+FROM runner AS packages
+USER root
+RUN dpkg-query -W -f '${Package}\t${Version}\t${Architecture}\n' >/packages.tsv
+
+FROM build AS sbom
+COPY scripts/sbom scripts/sbom
+COPY --from=packages /packages.tsv /packages.tsv
+RUN scripts/sbom --packages /packages.tsv >/sbom.cdx.json
+ENTRYPOINT ["cat", "/sbom.cdx.json"]

@@ -17,6 +17,7 @@ help:
 	@echo "make up        build and start the local stack; make down stops it; data stay"
 	@echo "make build     build all programs; make release packs them; make install puts them below $(PREFIX)"
 	@echo "make test-compose   run compose.yaml for real and do to it what happens to servers (needs a Docker engine)"
+	@echo "make sbom      write what Switchback is made of (CycloneDX) to dist/"
 	@echo "make lint      check the format of the source; make clean removes what was built"
 
 .PHONY: setup
@@ -58,6 +59,10 @@ down:
 test-compose:
 	@scripts/test-compose
 	@scripts/test-compose cluster
+
+.PHONY: sbom
+sbom: build
+	@mkdir -p dist; scripts/sbom >dist/switchback.cdx.json && echo dist/switchback.cdx.json
 
 .PHONY: release
 release: setup

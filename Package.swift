@@ -25,6 +25,7 @@ let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioHTTPTypesHTTP1: Target.Dependency = .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let toml: Target.Dependency = .product(name: "TOMLKit", package: "TOMLKit")
@@ -94,6 +95,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.30.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.29.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.20.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.30.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.8.0"),
@@ -126,7 +128,7 @@ let package = Package(
         // Who may do what on the bus, and the credentials that say so.
         library("BusRights", "Shared/BusRights", ["COpenSSL", "Contract"]),
         library("Database", "Shared/Database", ["CLibPQ", logging]),
-        library("Outbox", "Shared/Outbox", ["Bus", "Contract", "Database", logging]),
+        library("Outbox", "Shared/Outbox", ["Bus", "Contract", "Database", logging, metrics]),
         library("PostgresPrograms", "Shared/PostgresPrograms"),
         library("Sharding", "Shared/Sharding", ["Contract", "Bus", logging]),
         library("ServiceKit", "Shared/ServiceKit", ["Bus", "Contract", hummingbird, lifecycle, unixSignals, logging, metrics, coreMetrics]),
@@ -142,7 +144,7 @@ let package = Package(
         library("LocalStack", "CLI/LocalStack", ["BusRights", "CLaunch", "PostgresPrograms"]),
         library("HookFiles", "CLI/HookFiles", ["Agents", "Contract"]),
         library("Console", "CLI/Console", ["Contract", "Terminal", "ViewProtocol"]),
-        library("APIClient", "Services/api/Client", ["Contract", "ViewProtocol", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioWebSocket]),
+        library("APIClient", "Services/api/Client", ["Contract", "ViewProtocol", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket]),
         .executableTarget(
             name: "switchback",
             dependencies: ["Agents", "APIClient", "Bus", "Console", "Contract", "HookFiles", "Inspect", "LocalStack", "Terminal", "ViewProtocol", argumentParser, logging],
@@ -157,7 +159,7 @@ let package = Package(
                 "ServiceKit",
                 "Terminal",
                 "ViewProtocol",
-                hummingbird, hummingbirdCore, httpTypes, nioHTTPTypesHTTP1, logging, nioCore, nioPosix, nioHTTP1, nioWebSocket,
+                hummingbird, hummingbirdCore, httpTypes, nioHTTPTypesHTTP1, logging, coreMetrics, nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket,
             ]),
         program("switchback-api", "Services/api", ["APIServer", "Redaction", "ServiceKit", "Bus", "Contract", logging], exclude: ["Client", "Server"]),
 
@@ -165,6 +167,7 @@ let package = Package(
         library("BindingsCore", "Services/bindings/Core", ["Contract"]),
 
         // Tests.
+        tests("Deployment", ["TestSupport"]),
         tests("BindingsCore", ["BindingsCore", "Contract"]),
         tests(
             "Bindings", ["BindingsServer", "BindingsClient", "Digest", "RegistryClient", "RegistryServer", "RelayServer", "TestSupport", "Contract", "Bus", "Database", logging]),
@@ -207,7 +210,7 @@ let package = Package(
             name: "RealAgentTests", dependencies: ["APIClient", "TestSupport", "Contract"], path: "Tests/RealAgents", exclude: ["standin.py"],
             swiftSettings: style),
         tests(
-            "EndToEnd", ["APIClient", "ViewProtocol", "Compression", "TestSupport", "Contract", "Bus", "BusRights", "Terminal", "Asciicast", "Database"],
+            "EndToEnd", ["APIClient", "PostgresPrograms", "ViewProtocol", "Compression", "TestSupport", "Contract", "Bus", "BusRights", "Terminal", "Asciicast", "Database"],
             exclude: ["Support/mcp_handoff.py"]),
     ]
         + service(

@@ -27,7 +27,7 @@ struct Switchback: AsyncParsableCommand {
                     WebhookCommand.self, MCPCommand.self,
                 ]),
             CommandGroup(name: "What agents do:", subcommands: [Explain.self, AgentsCommand.self, HookCommand.self]),
-            CommandGroup(name: "The record:", subcommands: [Replay.self, SearchCommand.self, Export.self, Import.self]),
+            CommandGroup(name: "The record:", subcommands: [Replay.self, SearchCommand.self, Export.self, Import.self, VerifyCommand.self]),
             CommandGroup(name: "People:", subcommands: [TokenCommand.self, AuditCommand.self]),
             CommandGroup(name: "What happens:", subcommands: [Events.self, Tap.self, InspectCommand.self, Completions.self]),
         ])

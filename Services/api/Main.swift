@@ -26,6 +26,12 @@ enum Main {
                 origins: Set((configuration.environment["SWITCHBACK_ORIGINS"] ?? "").split(separator: ",").map(String.init)),
                 proxies: Set((configuration.environment["SWITCHBACK_PROXIES"] ?? "").split(separator: ",").map(String.init)),
                 instance: configuration.instance, version: ServiceProgram.version)
+            let (chain, key) = (configuration.environment["SWITCHBACK_API_CERT"], configuration.environment["SWITCHBACK_API_KEY"])
+            switch (chain, key) {
+            case (let chain?, let key?): settings.certificate = (chain, key)
+            case (nil, nil): break
+            default: throw ConfigurationError("SWITCHBACK_API_CERT and SWITCHBACK_API_KEY belong together; set both or none")
+            }
             settings.redactor = try Redactor.configured(environment: configuration.environment)
             let server = try APIServer(
                 settings, bus: bus, bulk: bulk, health: context.health, metrics: context.metrics, logger: logger

@@ -20,8 +20,10 @@ enum Main {
             let server = try await BindingsServer.start(
                 bus: bus, pool: pool, logger: context.logger, instance: context.configuration.instance,
                 link: context.configuration.environment["SWITCHBACK_PUBLIC_URL"], micro: micro)
+            let counting = Task { await OpenCounts(pool: pool).run() }
             return [
                 Running {
+                    counting.cancel()
                     await server.stop()
                     await bus.close()
                     pool.close()

@@ -26,8 +26,12 @@ enum Main {
                 bus: bus, configuration: runner, agentFolders: AgentCatalog.folders(program: CommandLine.arguments.first, environment: environment),
                 version: ServiceProgram.version,
                 logger: context.logger)
+            let measures = RunnerMeasures(directory: runner.directory)
+            context.health.register("disk") { measures.problem }
+            let measuring = Task { await measures.run() }
             return [
                 Running {
+                    measuring.cancel()
                     await server.stop()
                     await bus.close()
                 }

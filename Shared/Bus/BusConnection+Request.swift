@@ -62,12 +62,13 @@ extension BusConnection {
         try subscribeToAnswers(inbox.prefix + ".*") { [inbox] message in inbox.deliver(message) }
     }
 
-    /// Asks and waits for one answer.
+    /// Asks and waits for one answer. The request that the task works for (``Trace/current``) goes along.
     /// - Parameter timeout: ``BusOptions/requestTimeout`` where it is not said.
     /// - Throws: `noResponders` at once when nobody listens, `timeout`, `closed`; and what `publish` throws.
     public func request(
         _ subject: String, payload: some Collection<UInt8>, headers: [(String, String)] = [], timeout: Duration? = nil
     ) async throws(BusError) -> BusMessage {
+        let headers = headers + (Trace.current.map { [(Trace.header, $0.child().value)] } ?? [])
         do {
             return try await exchange(timeout: timeout ?? options.requestTimeout, what: "asking \(subject)") { reply throws(BusError) in
                 try self.publish(subject, payload: payload, headers: headers, reply: reply)

@@ -141,8 +141,15 @@ extension BusConnection {
         _ subject: String, queue: String? = nil, handler: @escaping @Sendable (BusMessage) -> BusReply?
     ) throws(BusError) -> BusSubscription {
         try subscribe(subject, queue: queue) { [weak self] message in
-            guard let answer = handler(message) else { return }
-            self?.respond(to: message, answer)
+            guard let trace = message.header(Trace.header).flatMap({ Trace($0) }) else {
+                guard let answer = handler(message) else { return }
+                self?.respond(to: message, answer)
+                return
+            }
+            let began = ContinuousClock.now
+            let answer = Trace.$current.withValue(trace) { handler(message) }
+            if let answer { self?.respond(to: message, answer) }
+            self?.traced.tell(trace, message.subject, since: began)
         }
     }
 
@@ -153,8 +160,15 @@ extension BusConnection {
     ) throws(BusError) -> BusSubscription {
         try subscribe(subject, queue: queue) { [weak self] message in
             Task {
-                guard let answer = await asyncHandler(message) else { return }
-                self?.respond(to: message, answer)
+                guard let trace = message.header(Trace.header).flatMap({ Trace($0) }) else {
+                    guard let answer = await asyncHandler(message) else { return }
+                    self?.respond(to: message, answer)
+                    return
+                }
+                let began = ContinuousClock.now
+                let answer = await Trace.$current.withValue(trace) { await asyncHandler(message) }
+                if let answer { self?.respond(to: message, answer) }
+                self?.traced.tell(trace, message.subject, since: began)
             }
         }
     }

@@ -40,6 +40,7 @@ public final class BusConnection: @unchecked Sendable {
     /// With TLS.
     private let certificates: CertificateFiles?
     public let options: BusOptions
+    let traced = TraceListeners()
 
     private init(
         handle: OpaquePointer, looped: LoopedConnection?, state: ConnectionState, certificates: CertificateFiles?, options: BusOptions

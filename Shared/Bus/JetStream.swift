@@ -53,7 +53,7 @@ public struct JetStream: Sendable {
         return StreamInfo(
             messages: stream.state.messages, bytes: stream.state.bytes, firstSequence: stream.state.first_seq,
             lastSequence: stream.state.last_seq, consumers: stream.state.consumer_count, maxBytes: stream.config.max_bytes,
-            maxAge: .nanoseconds(stream.config.max_age))
+            maxAge: .nanoseconds(stream.config.max_age), created: stream.created)
     }
 
     /// The newest message on `subject` (wildcards allowed); nil when the stream has none.

@@ -36,6 +36,8 @@ public struct StreamInfo: Sendable {
     public var consumers: Int
     public var maxBytes: Int64
     public var maxAge: Duration
+    /// When it was made, as the server says it: tells a stream from another one of its name that took its place.
+    public var created: String
 }
 
 /// A message that a stream holds.
@@ -88,6 +90,7 @@ enum JetStreamAPI {
         }
         var state: State
         var config: Configuration
+        var created: String
     }
 
     struct GetMessage: Encodable {

@@ -1,6 +1,6 @@
 /// Something that needs a person: opened once, closed when it is resolved.
 public struct Attention: Sendable, Equatable, Codable {
-    public enum Kind: String, Sendable, Codable {
+    public enum Kind: String, Sendable, Codable, CaseIterable {
         /// A dialog that asks for leave (approval, plan, trust).
         case approval
         case question, login, quota

@@ -2,6 +2,7 @@ public import Bus
 internal import Contract
 public import Database
 public import Logging
+internal import Metrics
 
 /// Sends the events that a service wrote beside what they tell of, in their order, until the stream has them.
 ///
@@ -74,6 +75,8 @@ public actor EventSender {
             let answer = try await bus.request(
                 letter.subject, payload: letter.payload, headers: [(Headers.messageID, letter.messageID)], timeout: .seconds(5))
             if case .refused(let error) = PublishAck(answer) { throw error }
+            let words = letter.subject.split(separator: ".")
+            if words.count == 4 { Counter(label: "events", dimensions: [("area", String(words[1])), ("what", String(words[3]))]).increment() }
             let schema = self.schema
             try await pool.withConnection { connection in
                 _ = try connection.query("DELETE FROM \(schema).outbox WHERE id = $1", letter.id)

@@ -1,3 +1,4 @@
+internal import CoreMetrics
 internal import Synchronization
 
 /// Whether this instance can do its work: named checks that `/readyz` runs.
@@ -26,7 +27,11 @@ public final class Health: Sendable {
     /// What each check says, in the order of registration.
     public func report() async -> [(name: String, problem: String?)] {
         var report: [(name: String, problem: String?)] = []
-        for (name, check) in checks.withLock({ $0 }) { report.append((name, await check())) }
+        for (name, check) in checks.withLock({ $0 }) {
+            let problem = await check()
+            Gauge(label: "health", dimensions: [("check", name)]).record(problem == nil ? 1 : 0)
+            report.append((name, problem))
+        }
         return report
     }
 }

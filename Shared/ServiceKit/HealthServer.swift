@@ -10,7 +10,9 @@ enum HealthServer {
         let router = Router()
         router.get("healthz") { _, _ in "ok\n" }
         router.get("metrics") { _, _ in
-            Response(
+            // So that what is scraped is what holds now.
+            _ = await health.report()
+            return Response(
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4"],
                 body: .init(byteBuffer: ByteBuffer(string: metrics.text())))
         }

@@ -1,3 +1,4 @@
+internal import Bus
 internal import Contract
 internal import FoundationEssentials
 public import Logging
@@ -8,7 +9,8 @@ public import Logging
     internal import Darwin
 #endif
 
-/// Writes each log line as one JSON object on standard error: `time`, `level`, `service`, `instance`, `message`, and the metadata's own keys.
+/// Writes each log line as one JSON object on standard error: `time`, `level`, `service`, `instance`, `message`, the metadata's own keys, and
+/// `trace`, the id of the request from outside that the line belongs to, where it belongs to one.
 public struct JSONLogHandler: LogHandler {
     public var logLevel: Logger.Level
     public var metadata: Logger.Metadata = [:]
@@ -31,6 +33,7 @@ public struct JSONLogHandler: LogHandler {
             ("time", Timestamp.now().description), ("level", event.level.rawValue), ("service", service), ("instance", instance),
             ("message", event.message.description),
         ]
+        if let trace = Trace.current { fields.append(("trace", trace.id)) }
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
         for (key, value) in all.sorted(by: { $0.key < $1.key }) { fields.append((key, "\(value)")) }
         var line = "{"

@@ -37,7 +37,14 @@ public struct ServiceContext: Sendable {
         options.tls = configuration.natsTLS
         options.inbox = inbox ?? Subjects.inbox(service: configuration.service)
         let connection = try await BusConnection.connect(options)
+        connection.onTraced { [logger] trace, subject, took in
+            let milliseconds = Double(took.components.seconds) * 1e3 + Double(took.components.attoseconds) / 1e15
+            logger.log(
+                level: trace.isSampled ? .info : .debug, "answered", metadata: ["subject": "\(subject)", "ms": "\(milliseconds)", "trace": "\(trace.id)"])
+        }
+        let reconnects = Counter(label: "bus.reconnects", dimensions: [("connection", bulk ? "bulk" : "main")])
         connection.onStateChange { [logger, weak connection] state in
+            if state == .reconnected { reconnects.increment() }
             // A right that is missing: nothing else says so but a request that nobody answers.
             if case .refused(let text) = state { logger.error("the bus refused", metadata: ["reason": "\(text)"]) }
             // libnats gives a server up that refuses twice. Whoever supervises us starts us again, and that tries until it is mended.
@@ -50,8 +57,32 @@ public struct ServiceContext: Sendable {
         return connection
     }
 
-    /// Makes the streams where they are missing.
+    /// Makes the streams where they are missing: now, when the bus comes back without them, and when `/readyz` is asked, which says why they cannot be.
     public func ensureStreams(_ bus: BusConnection) async throws(BusError) {
+        health.register("jetstream") { [weak bus, self] in
+            // Without a connection that is what is to be said.
+            guard let bus, bus.isConnected else { return nil }
+            do throws(BusError) {
+                try await makeStreams(bus)
+                return nil
+            } catch {
+                return "\(error)"
+            }
+        }
+        bus.onStateChange { [weak bus, self] state in
+            guard state == .reconnected else { return }
+            Task { [weak bus] in
+                do throws(BusError) {
+                    if let bus { try await makeStreams(bus) }
+                } catch {
+                    logger.error("JetStream", metadata: ["reason": "\(error)"])
+                }
+            }
+        }
+        try await makeStreams(bus)
+    }
+
+    private func makeStreams(_ bus: BusConnection) async throws(BusError) {
         var terminals = StreamLimits.terminals, events = StreamLimits.events
         terminals.replicas = configuration.streamReplicas
         events.replicas = configuration.streamReplicas

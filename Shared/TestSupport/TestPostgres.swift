@@ -126,6 +126,22 @@ public final class TestPostgres: Sendable {
         return url(database: name)
     }
 
+    /// A new, empty database whose tables are on another disk; gives its connection URL.
+    public func makeDatabase(on disk: SmallDisk) async throws -> String {
+        let tables = disk.folder + "/tables"
+        try FileManager.default.createDirectory(atPath: tables, withIntermediateDirectories: false)
+        if let account = programs.account { try FileManager.default.setAttributes([.ownerAccountName: account], ofItemAtPath: tables) }
+        let name = "test_\(nextDatabase.add(1, ordering: .relaxed).newValue)"
+        let pool = DatabasePool(
+            DatabaseConfiguration(address: url(database: "postgres"), connections: 1), logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+        defer { pool.close() }
+        try await pool.withConnection { connection in
+            try connection.execute("CREATE TABLESPACE \(name) LOCATION '\(tables)'")
+            try connection.execute("CREATE DATABASE \(name) TEMPLATE template0 TABLESPACE \(name)")
+        }
+        return url(database: name)
+    }
+
     /// A new, empty database of the shared server; gives its connection URL.
     public static func database() async throws -> String {
         try await sharedServer().makeDatabase()

@@ -29,6 +29,28 @@ struct SecretTests {
 
     private func shows(_ body: [UInt8]) -> Bool { String(decoding: body, as: UTF8.self).contains(tell) }
 
+    @Test("are hidden in messages of channels from people, however they are asked for, and shown to an admin who asks for it")
+    func messages() async throws {
+        let stage = try await APIStage()
+        let message = ChannelMessage(
+            id: "M-aaaaaaaaaaaa", channel: "C-aaaaaaaaaaaa", channelName: "build", number: 1, author: Author(kind: .person, id: "ada"), authorName: "ada",
+            text: "take \(secret) please", created: .now())
+        try stage.bus.answer(Subjects.channelsMessages, ListMessages.self) { _ in MessagePage(messages: [message]) }
+        for subject in [Subjects.channelsMessage, Subjects.channelsAck] { try stage.bus.answer(subject, MessageRequest.self) { _ in message } }
+        try await stage.bus.flush()
+        let id = message.id
+        for (method, path) in [("GET", "/v1/messages"), ("GET", "/v1/channels/build/messages"), ("GET", "/v1/messages/\(id)"), ("POST", "/v1/messages/\(id)/ack")] {
+            for token in [APIStage.operatorToken, APIStage.admin] + (method == "GET" ? [APIStage.viewer] : []) {
+                let answer = try await stage.client(token).raw(method, path)
+                #expect(answer.status == 200 && !shows(answer.body), "\(path) for \(token)")
+                #expect(String(decoding: answer.body, as: UTF8.self).contains("take •"), "\(path)")
+            }
+            guard method == "GET" else { continue }
+            #expect(shows(try await stage.client(APIStage.admin).raw(method, path + "?reveal=1").body), "\(path)")
+            #expect(try await stage.client(APIStage.viewer).raw(method, path + "?reveal=1").status == 403)
+        }
+    }
+
     @Test("are hidden from everybody on screens, in history and in exports of every format, and shown to an admin who asks for it")
     func screens() async throws {
         let stage = try await APIStage()

@@ -73,6 +73,7 @@ struct RightsTests {
         signalPod operator w p
         stopPod operator w p
         verifyAudit admin - -
+        verifyRecording viewer r p
         whoAmI viewer * *
         writeInput operator * p
         """

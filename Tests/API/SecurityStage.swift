@@ -25,13 +25,21 @@ final class SecurityStage: Sendable {
     let database: String
     let address: String
     let log = CollectedLog()
+    let health = Health()
+    /// With TLS: whom clients trust.
+    private let authority: String?
     private let registry = Mutex<RegistryServer?>(nil)
     private let relay: RelayService
     private let task: Task<Void, Never>
     private let started = Mutex<[PodID: (shim: ScriptedShim, credential: String)]>([:])
 
-    init(proxies: Set<String> = [], patience: Duration = .seconds(30)) async throws {
+    init(proxies: Set<String> = [], patience: Duration = .seconds(30), tls: TestCertificates? = nil) async throws {
         nats = try await NATSServer.start()
+        authority = try tls.map {
+            let copy = "\($0.folder)/stage-ca.crt"
+            try FileManager.default.copyItem(atPath: $0.authority, toPath: copy)
+            return copy
+        }
         bus = try await nats.connect(name: "test")
         database = try await TestPostgres.database()
         let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -55,14 +63,15 @@ final class SecurityStage: Sendable {
             listen: try ListenAddress("127.0.0.1:0", variable: "listen"), tokenFile: tokens, webDirectory: web, proxies: proxies, instance: "test",
             version: "0")
         configuration.patience = patience
+        configuration.certificate = tls.map { ($0.certificate("server"), $0.key("server")) }
         let api = try APIServer(
             configuration, bus: try await nats.connect(name: "api"), bulk: try await nats.connect(name: "bulk"),
-            health: Health(), metrics: PrometheusRegistry(), logger: loud
+            health: health, metrics: PrometheusRegistry(), logger: loud
         ) { port in continuation.yield(port) }
         task = Task { try? await api.run() }
         var iterator = ports.makeAsyncIterator()
         guard let port = await iterator.next() else { throw TestSupportError("the API did not start") }
-        address = "http://127.0.0.1:\(port)"
+        address = "\(tls == nil ? "http" : "https")://127.0.0.1:\(port)"
         for verb in ["start", "resume"] {
             try bus.answer(Subjects.runner("one", verb), StartPod.self) { [weak self] request in
                 guard let self else { throw ErrorBody(.unavailable, "gone") }
@@ -85,7 +94,7 @@ final class SecurityStage: Sendable {
         }
     }
 
-    func client(_ token: String?) -> APIClient { APIClient(address: address, token: token) }
+    func client(_ token: String?) -> APIClient { APIClient(address: address, token: token, authority: authority) }
     var ada: APIClient { client(Self.admin) }
 
     /// Starts a pod that a script plays.

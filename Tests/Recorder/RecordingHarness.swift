@@ -44,6 +44,9 @@ final class RecordingHarness {
         connections += [bus, bulk]
     }
 
+    /// What `/readyz` says is wrong.
+    var problem: String? { recorder?.problem }
+
     /// In order, as SIGTERM does it.
     func stopRecorder() async {
         await recorder?.stop()

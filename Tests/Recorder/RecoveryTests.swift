@@ -75,6 +75,73 @@ struct RecoveryTests {
         #expect(try await harness.client.verify(script.pod).ok)
     }
 
+    @Test(
+        "A full disk of the database stands in /readyz in one line, and nothing is lost when there is room again",
+        .enabled(if: SmallDisk.isAvailable, "mounting a small disk needs root")
+    )
+    func diskFull() async throws {
+        let disk = try SmallDisk(megabytes: 96)
+        let server = try await TestPostgres.start()
+        let harness = try await RecordingHarness(database: try await server.makeDatabase(on: disk))
+        // Random letters: nothing packs them.
+        var generator = SplitMix(state: 9)
+        var script = Script()
+        for _ in 0..<1500 {
+            script.wait(.milliseconds(3))
+            script.output(String(decoding: (0..<4000).map { _ in UInt8.random(in: 0x21...0x7e, using: &generator) }, as: UTF8.self))
+        }
+        script.control(.exit(.code(0)))
+        try await harness.publish(Array(script.frames[..<100]))
+        try await harness.recorded(script.pod, through: 100)
+        #expect(harness.problem == nil)
+        try disk.fill()
+        try await harness.publish(Array(script.frames[100...]))
+        try await eventually(within: .seconds(60), "the full disk was not said: \(harness.problem ?? "nothing")") {
+            harness.problem?.contains("No space left on device") == true ? true : nil
+        }
+        #expect(harness.problem?.contains("nothing can be stored; the stream holds what comes: 53100") == true && harness.problem?.contains("\n") == false)
+        try disk.empty()
+        try await eventually(within: .seconds(60), "it did not recover: \(harness.problem ?? "")") { harness.problem == nil ? true : nil }
+        try await harness.recorded(script.pod, through: script.last)
+        await harness.killRecorder()
+        try await harness.startRecorder()
+        #expect(try await harness.allFrames(script.pod) == script.frames)
+        #expect(try await harness.client.verify(script.pod).ok)
+    }
+
+    @Test("A schema that a newer version wrote is left alone, and the start says which version and what to do")
+    func newerSchema() async throws {
+        let harness = try await RecordingHarness()
+        await harness.stopRecorder()
+        let pool = DatabasePool(.init(address: harness.databaseURL, connections: 1), logger: quiet)
+        try await pool.withConnection { try $0.execute("INSERT INTO recorder.schema_version (version, name) VALUES (999, 'of tomorrow')") }
+        let error = await #expect(throws: DatabaseError.self) { try await harness.startRecorder() }
+        #expect(error?.code == .newerSchema && error?.message.contains("at version 999") == true && error?.message.contains("use the newer Switchback") == true)
+        try await pool.withConnection { try $0.execute("DELETE FROM recorder.schema_version WHERE version = 999") }
+        try await harness.startRecorder()
+        pool.close()
+    }
+
+    @Test("With another stream than before (a restored backup, a lost disk) everything that comes is recorded, and nothing twice", arguments: [false, true])
+    func anotherStream(whileRunning: Bool) async throws {
+        let harness = try await RecordingHarness()
+        let before = numbered(20_000), after = numbered(400)
+        try await harness.publish(before.frames)
+        try await harness.recorded(before.pod, through: before.last)
+        if !whileRunning { await harness.stopRecorder() }
+        try await harness.nats.restart(empty: true)
+        try await eventually(within: .seconds(60), "no connection") { (try? await harness.bus.flush()) != nil }
+        try await JetStream(harness.bus).ensureStreams()
+        if !whileRunning { try await harness.startRecorder() }
+        // Its sequences lie far below where the recorder was.
+        try await harness.publish(Array(before.frames.suffix(50)) + after.frames)
+        try await harness.recorded(after.pod, through: after.last, within: .seconds(120))
+        #expect(try await harness.allFrames(after.pod) == after.frames)
+        #expect(try await harness.allFrames(before.pod) == before.frames)
+        #expect(try await harness.client.verify(before.pod).ok)
+        #expect(try await harness.client.verify(after.pod).ok)
+    }
+
     @Test("With PostgreSQL down and memory full the stream holds the rest")
     func memoryFull() async throws {
         let server = try await TestPostgres.start()

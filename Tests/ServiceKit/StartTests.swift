@@ -96,6 +96,29 @@ struct StartTests {
         try await service.becomesReady()
     }
 
+    @Test("With a server that has no JetStream it says so, and starts when it has")
+    func noJetStream() async throws {
+        let server = try await NATSServer.start(jetStream: false)
+        let service = try Starting(["SWITCHBACK_NATS_URL": server.url])
+        try await service.says("JetStream is not enabled on this server (start nats-server with -js)")
+        try await server.restart()
+        try await service.becomesReady()
+    }
+
+    @Test("A service that runs says that JetStream went away, and makes the streams anew on a server that lost its disk")
+    func lostDisk() async throws {
+        let server = try await NATSServer.start()
+        let service = try Starting(["SWITCHBACK_NATS_URL": server.url])
+        try await service.becomesReady()
+        try await server.restart(jetStream: false)
+        try await service.says("JetStream is not enabled")
+        try await server.restart(empty: true)
+        let bus = try await server.connect()
+        // Nobody asks for /readyz: the reconnect is enough.
+        try await eventually(within: .seconds(60), "the stream was not made") { (try? await JetStream(bus).streamInfo("PTY")) != nil }
+        try await eventually(within: .seconds(60), "it is not ready again") { await service.problem == nil }
+    }
+
     @Test("A setting that cannot be used ends the start")
     func setting() async throws {
         let configuration = try ServiceConfiguration(service: "relay", environment: [:])

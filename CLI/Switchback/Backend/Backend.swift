@@ -14,7 +14,11 @@ struct Backend: Sendable {
                 throw Failure(.usage, "bad_url", "SWITCHBACK_URL is \"\(address)\"; give http://host:port or https://host:port")
             }
             let token = environment["SWITCHBACK_TOKEN"] ?? environment["SWITCHBACK_TOKENS"].flatMap { Keys.token(role: "admin", inFile: $0) }
-            return Backend(api: APIClient(address: address, token: token))
+            let authority = environment["SWITCHBACK_CA"].flatMap { $0.isEmpty ? nil : $0 }
+            if let authority, let problem = APIClient.problem(withAuthority: authority) {
+                throw Failure(.usage, "bad_ca", "SWITCHBACK_CA names \(authority): \(problem)")
+            }
+            return Backend(api: APIClient(address: address, token: token, authority: authority))
         }
         let stack = try Stack(environment: environment)
         guard let settings = try stack.settings() else {

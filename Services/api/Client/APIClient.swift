@@ -3,24 +3,26 @@ public import Contract
 internal import FoundationEssentials
 internal import NIOCore
 internal import NIOHTTP1
+internal import NIOPosix
 
 /// The HTTP API, typed: what the command and end-to-end tests use.
 ///
 /// Every call throws the server's ``ErrorBody``; `unavailable` when the server cannot be reached.
 public struct APIClient: Sendable {
-    /// `http://host:port`, without a slash at the end.
+    /// `http://host:port` or `https://host:port`, without a slash at the end.
     public let address: String
     let token: String?
     private let timeout: TimeAmount = .seconds(130)
-    /// One for the process, never closed. Its own deadline ends a request; silence does not: the import of a large recording is
-    /// answered when its last frame is stored.
-    private static let http = HTTPClient(
-        eventLoopGroupProvider: .singleton,
-        configuration: HTTPClient.Configuration(timeout: .init(connect: .seconds(10), read: nil)))
+    /// A PEM file of the authorities that servers may be certified by; the system's where missing.
+    let authority: String?
+    private let http: HTTPClient
 
-    public init(address: String, token: String?) {
+    /// - Parameter authority: a PEM file: who may have signed the certificate of an HTTPS server, in place of the system's list.
+    public init(address: String, token: String?, authority: String? = nil) {
         self.address = address.hasSuffix("/") ? String(address.dropLast()) : address
         self.token = token
+        self.authority = authority
+        http = Self.http(authority, isTLS: self.address.hasPrefix("https:"))
     }
 
     // MARK: - Pods
@@ -163,6 +165,9 @@ public struct APIClient: Sendable {
         try await get(path(ref, "timeline"), [("from", from), ("to", to), ("buckets", buckets.map(String.init))])
     }
 
+    /// Whether a recording's chain is unbroken.
+    public func verify(_ ref: String) async throws(ErrorBody) -> Verified { try await get(path(ref, "recording/verify")) }
+
     public func search(
         _ query: String, regex: Bool? = nil, ignoreCase: Bool? = nil, pod: String? = nil, from: String? = nil, to: String? = nil,
         limit: Int? = nil, cursor: String? = nil, reveal: Bool? = nil
@@ -249,10 +254,19 @@ public struct APIClient: Sendable {
     }
 
     private func execute(_ request: HTTPClientRequest, _ timeout: TimeAmount) async throws(ErrorBody) -> HTTPClientResponse {
+        let deadline = ContinuousClock.now + .seconds(10)
         do {
-            return try await Self.http.execute(request, timeout: timeout)
+            while true {
+                do {
+                    return try await http.execute(request, timeout: timeout)
+                } catch let error as NIOConnectionError where address.hasPrefix("https:") && ContinuousClock.now < deadline {
+                    // A server that restarts. Nothing of the request was sent yet.
+                    _ = error
+                    try await Task.sleep(for: .milliseconds(100))
+                }
+            }
         } catch {
-            throw ErrorBody(.unavailable, "\(address) cannot be reached: \(error)")
+            throw ErrorBody(.unavailable, "\(address) cannot be reached: \(Self.reason(error))")
         }
     }
 

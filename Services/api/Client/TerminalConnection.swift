@@ -2,6 +2,7 @@ public import Contract
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
+internal import NIOSSL
 internal import NIOWebSocket
 internal import Synchronization
 
@@ -57,24 +58,29 @@ public final class TerminalConnection: Sendable {
     static func open(
         _ client: APIClient, path: String, receive: @escaping @Sendable (Message) -> Void
     ) async throws(ErrorBody) -> TerminalConnection {
-        guard let (host, port) = target(client.address) else {
-            throw ErrorBody(.badRequest, "\(client.address) is not an address of the form http://host:port")
+        guard let (host, port, isTLS) = target(client.address) else {
+            throw ErrorBody(.badRequest, "\(client.address) is not an address of the form http://host:port or https://host:port")
         }
         let upgrade: Upgrade
         do {
+            let context = try isTLS ? NIOSSLContext(configuration: APIClient.tls(client.authority)) : nil
             let pending = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .connectTimeout(.seconds(10))
                 .connect(host: host, port: port) { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try configure(channel, host: host, port: port, path: path, token: client.token, receive: receive)
+                        if let context {
+                            let name = NIOSSLClientHandler.name(host)
+                            try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: context, serverHostname: name))
+                        }
+                        return try configure(channel, host: host, port: port, path: path, token: client.token, receive: receive)
                     }
                 }
             upgrade = try await pending.get()
         } catch {
             // The router words refusals: ask it.
             _ = try await client.send(.GET, path)
-            throw ErrorBody(.unavailable, "\(client.address) cannot be reached: \(error)")
+            throw ErrorBody(.unavailable, "\(client.address) cannot be reached: \(APIClient.reason(error))")
         }
         switch upgrade {
         case .done(let channel):
@@ -95,7 +101,7 @@ public final class TerminalConnection: Sendable {
                 return .done(channel)
             }
         }
-        var headers = HTTPHeaders([("Host", "\(host):\(port)"), ("Content-Length", "0")])
+        var headers = HTTPHeaders([("Host", host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"), ("Content-Length", "0")])
         if let token { headers.add(name: "Authorization", value: "Bearer \(token)") }
         let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path, headers: headers)
         var configuration = NIOUpgradableHTTPClientPipelineConfiguration(
@@ -107,13 +113,14 @@ public final class TerminalConnection: Sendable {
         return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(configuration: configuration)
     }
 
-    private static func target(_ address: String) -> (String, Int)? {
-        guard address.hasPrefix("http://") else { return nil }
-        let rest = address.dropFirst("http://".count).prefix { $0 != "/" }
-        guard let colon = rest.lastIndex(of: ":"), !rest.hasSuffix("]") else { return (String(rest), 80) }
+    private static func target(_ address: String) -> (host: String, port: Int, isTLS: Bool)? {
+        guard let scheme = ["http://", "https://"].first(where: { address.hasPrefix($0) }) else { return nil }
+        let isTLS = scheme == "https://"
+        let rest = address.dropFirst(scheme.count).prefix { $0 != "/" }
+        func bare(_ host: Substring) -> String { host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : String(host) }
+        guard let colon = rest.lastIndex(of: ":"), !rest.hasSuffix("]") else { return (bare(rest), isTLS ? 443 : 80, isTLS) }
         guard let port = Int(rest[rest.index(after: colon)...]) else { return nil }
-        let host = rest[..<colon]
-        return (host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : String(host), port)
+        return (bare(rest[..<colon]), port, isTLS)
     }
 }
 

@@ -1,6 +1,7 @@
 public import Bus
 internal import BindingsClient
 internal import Contract
+internal import CoreMetrics
 internal import HTTPTypes
 internal import Hummingbird
 internal import HummingbirdCore
@@ -23,6 +24,8 @@ public struct APIConfiguration: Sendable {
     public var origins: Set<String>
     /// Addresses of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     public var proxies: Set<String>
+    /// PEM files: the certificate with its chain, and its key. With them the API speaks HTTPS.
+    public var certificate: (chain: String, key: String)?
     /// How long a request's head may take, and how long its body may stand still.
     public var patience = Duration.seconds(30)
     /// What is hidden from whoever does not ask to see it.
@@ -53,6 +56,7 @@ public struct APIServer: Service {
     private let service: TerminalService
     private let fleet: LiveFleet
     private let routes: [Route]
+    private let certificate: ServedCertificate?
     private let memory = IdempotencyMemory()
     private let logger: Logger
     private let onListening: @Sendable (Int) async -> Void
@@ -70,6 +74,8 @@ public struct APIServer: Service {
         self.configuration = configuration
         self.logger = logger
         self.onListening = onListening
+        certificate = configuration.certificate.map { ServedCertificate(chain: $0.chain, key: $0.key, logger: logger) }
+        if let certificate { health.register("https") { certificate.problem() } }
         let file = try AccessTokens(file: configuration.tokenFile)
         tokens = TokenDirectory(bus: bus, logger: logger)
         auditor = Auditor(bus: bus, logger: logger)
@@ -94,7 +100,7 @@ public struct APIServer: Service {
     public func run() async throws {
         let address = configuration.listen
         let (access, auditor, service, onListening) = (self.access, self.auditor, self.service, self.onListening)
-        let (proxies, patience) = (configuration.proxies, configuration.patience)
+        let (proxies, patience, certificate) = (configuration.proxies, configuration.patience, self.certificate)
         let application = Application(
             router: router(),
             server: HTTPServerBuilder { responder in
@@ -106,13 +112,15 @@ public struct APIServer: Service {
                         case .raw: RawSession(request: request, service: service.asking(for: request.person), access: access, audit: audit)
                         case .view: ViewSession(request: request, service: service.asking(for: request.person), access: access, audit: audit)
                         }
-                    }, limits: .init(), patience: .nanoseconds(patience.microseconds * 1000))
+                    }, limits: .init(), patience: .nanoseconds(patience.microseconds * 1000), certificate: certificate)
             },
             configuration: .init(address: .hostname(address.host, port: address.port)),
             onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) }, logger: quiet)
         let following = Task { [fleet] in await fleet.run() }
         let checking = Task { [tokens] in await tokens.run() }
+        let watching = Task { await certificate?.run() }
         defer {
+            watching.cancel()
             following.cancel()
             checking.cancel()
         }
@@ -135,18 +143,44 @@ public struct APIServer: Service {
 
     func router() -> Router<APIContext> {
         let router = Router(context: APIContext.self)
+        if certificate != nil { router.add(middleware: SecureOnly()) }
+        router.add(middleware: Traced())
         router.add(middleware: ErrorAnswers(routes: routes, logger: logger))
         for route in routes {
             router.on(RouterPath(route.path), method: route.method) { request, context in
-                try await answer(route, request, context)
+                try await measured(route) { try await answer(route, request, context) }
             }
         }
         if let directory = configuration.webDirectory {
-            let page = Page(directory: directory, access: access, proxies: configuration.proxies)
+            let page = Page(directory: directory, access: access, proxies: configuration.proxies, isTLS: certificate != nil)
             for address in Page.addresses { router.get(address) { request, context in try page.index(request, context) } }
             router.get("/web/**") { request, _ in try page.file(request) }
         }
         return router
+    }
+
+    /// Counts the request, and logs it for who wants to follow it.
+    private func measured(_ route: Route, _ work: () async throws -> Response) async throws -> Response {
+        let began = ContinuousClock.now
+        func ended(_ status: HTTPResponse.Status) {
+            let took = ContinuousClock.now - began
+            Counter(label: "api.requests", dimensions: [("route", route.name), ("status", "\(status.code)")]).increment()
+            CoreMetrics.Timer(label: "api.request", dimensions: [("route", route.name)]).recordNanoseconds(took.microseconds * 1000)
+            // By its name: an address may hold what belongs in no log.
+            logger.log(
+                level: Trace.current?.isSampled == true ? .info : .debug, "answered",
+                metadata: ["route": "\(route.name)", "status": "\(status.code)", "ms": "\(Double(took.microseconds) / 1000)"].merging(
+                    Trace.current.map { ["trace": "\($0.id)"] } ?? [:]
+                ) { $1 })
+        }
+        do {
+            let response = try await work()
+            ended(response.status)
+            return response
+        } catch {
+            ended((error as? ErrorBody)?.status ?? (error as? any HTTPResponseError)?.status ?? .internalServerError)
+            throw error
+        }
     }
 
     /// Answers, and has it in the audit log before the asker hears of it: every change, and every refusal.
@@ -204,7 +238,7 @@ public struct APIServer: Service {
         try await service.admit(scoped: person, to: route.name, pod: values["pod"] ?? "")
         let asked = APIRequest(
             request: request, person: person, pathValues: values, note: note, address: address,
-            isSecure: ClientAddress.isSecure(request, context, proxies: configuration.proxies))
+            isSecure: certificate != nil || ClientAddress.isSecure(request, context, proxies: configuration.proxies))
         guard route.headers.contains(where: { $0.name == Route.idempotencyKey.name }), let key = try asked.idempotencyKey else {
             return try await route.handler(asked)
         }
@@ -250,6 +284,32 @@ extension Access.Credentials {
         self.init(
             authorization: request.headers[.authorization], cookies: request.headers[values: .cookie], origin: request.headers[.origin],
             host: request.head.authority, mutates: request.method != .get && request.method != .head, address: address)
+    }
+}
+
+/// Every request has a name that goes along to whatever is asked for it: the asker's own (`traceparent`, https://www.w3.org/TR/trace-context/) or a new one.
+struct Traced: RouterMiddleware {
+    typealias Context = APIContext
+
+    static let incoming = HTTPField.Name(Trace.header)
+    static let outgoing = HTTPField.Name("Sb-Trace")
+
+    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
+        let trace = Self.incoming.flatMap { request.headers[$0] }.flatMap { Trace($0) }?.child() ?? Trace()
+        var response = try await Trace.$current.withValue(trace) { try await next(request, context) }
+        if let name = Self.outgoing { response.headers[name] = trace.id }
+        return response
+    }
+}
+
+/// Has browsers come by HTTPS from then on, whatever they are told (RFC 6797).
+struct SecureOnly: RouterMiddleware {
+    typealias Context = APIContext
+
+    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
+        var response = try await next(request, context)
+        response.headers[.strictTransportSecurity] = "max-age=31536000"
+        return response
     }
 }
 

@@ -19,6 +19,8 @@ final class StatusPublisher: Sendable {
     private let logger: Logger
     private let fields = Mutex(Fields())
     private let changeCount = Counter(label: "detector.status_changes")
+    /// From the moment that the change tells of to its being told, by the clocks of both hosts.
+    private let delay = Timer(label: "detector.status_delay")
 
     init(bus: BusConnection, instance: String, logger: Logger) throws {
         self.bus = bus
@@ -37,6 +39,7 @@ final class StatusPublisher: Sendable {
             return logger.error("a status could not be encoded", metadata: ["pod": "\(pod)", "error": "\(error)"])
         }
         changeCount.increment()
+        delay.recordNanoseconds(max(0, (Timestamp.now() - status.since).microseconds) * 1000)
         do throws(BusError) {
             try bus.publish(Subjects.status(pod), payload: payload)
         } catch {

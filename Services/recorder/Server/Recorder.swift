@@ -119,6 +119,7 @@ public final class Recorder: Sendable {
                     var isNear = false
                     while !Task.isCancelled {
                         feed.measure()
+                        try? await feed.compareStreams()
                         // While the bus is away nothing can be asked, and nothing is dropped.
                         let risk = try? await feed.risk()
                         if let now = risk.map({ $0.isNear }) ?? (isNear ? false : nil), now != isNear {
@@ -135,7 +136,7 @@ public final class Recorder: Sendable {
 
     /// Nil when it can record and answer, else what is wrong.
     public var problem: String? {
-        if service.isDatabaseAway { return "the database is away; the stream holds what comes" }
+        if let trouble = service.trouble { return "nothing can be stored; the stream holds what comes: \(trouble)" }
         if running.withLock({ $0.ownership })?.owned.isEmpty ?? true { return "no shard is ours yet" }
         return nil
     }

@@ -1,6 +1,7 @@
 internal import BindingsClient
 internal import Bus
 internal import Contract
+internal import Metrics
 
 /// The request subjects: bytes to calls and back, nothing else.
 struct RecorderEndpoints {
@@ -50,6 +51,8 @@ struct RecorderEndpoints {
         ]
     }
 
+    private static let seekTime = Timer(label: "recorder.seek")
+
     private static func decode<Value: Decodable>(_ type: Value.Type, _ message: BusMessage) throws(ErrorBody) -> Value {
         try JSON.decode(type, from: message.payload)
     }
@@ -66,7 +69,9 @@ struct RecorderEndpoints {
         }
         switch verb {
         case "seek":
+            let began = ContinuousClock.now
             let (meta, payload) = try await service.seek(try decode(Seek.self, message))
+            seekTime.recordNanoseconds((ContinuousClock.now - began).microseconds * 1000)
             return BusReply(payload, headers: [(Headers.meta, try JSON.text(meta))])
         case "play":
             let (meta, payload) = try await service.play(try decode(Play.self, message))

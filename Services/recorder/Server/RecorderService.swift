@@ -1,3 +1,4 @@
+internal import Bus
 internal import Contract
 internal import Database
 internal import Dispatch
@@ -38,9 +39,13 @@ final class RecorderService: Sendable {
     private struct State {
         var shards: [Shard: ShardRecorder] = [:]
         var paused: Set<Shard> = []
+        /// Of which stream the positions are: when it was made.
+        var streams: [Shard: String] = [:]
         /// Pods whose recording is complete in memory or stored, and was not told.
         var unannounced: Set<PodID> = []
         var isAway = false
+        /// Why nothing could be stored at the last attempt.
+        var reason: String?
         var retryAt: ContinuousClock.Instant?
         var failures = 0
         var garbled: UInt64 = 0
@@ -56,6 +61,8 @@ final class RecorderService: Sendable {
     private let storedBytes = Counter(label: "recorder.bytes_stored")
     private let outputBytes = Counter(label: "recorder.bytes_recorded")
     private let garbledFrames = Counter(label: "recorder.frames_garbled")
+    /// From the newest frame of a segment to its being stored, by the clocks of both hosts.
+    private let storeDelay = Timer(label: "recorder.store_delay")
     private let waiting = Gauge(label: "recorder.bytes_waiting")
     private let flushing = AsyncGate()
     private let workers = DispatchQueue(label: "recorder.read", attributes: .concurrent)
@@ -69,9 +76,22 @@ final class RecorderService: Sendable {
 
     // MARK: - Shards
 
+    /// Those that are read from another stream than this one.
+    func strangers(to created: String) -> [Shard] {
+        state.withLock { state in state.streams.filter { $0.value != created && state.shards[$0.key] != nil }.map(\.key) }
+    }
+
     /// Takes over a shard. Gives the stream's sequence after which its frames are wanted.
-    func open(_ shard: Shard) async throws -> UInt64 {
-        let stored = try await store.shard(shard)
+    ///
+    /// Of another stream than the one that was followed before (a backup was restored, or the bus lost its disk) it is the beginning: sequences
+    /// begin anew there, and frames that are recorded already are known by their own.
+    /// - Parameter stream: the stream as it is now; nil in tests that have none.
+    func open(_ shard: Shard, _ stream: StreamInfo? = nil) async throws -> UInt64 {
+        var stored = try await store.shard(shard)
+        if let stream, stored.position > 0, stored.stream.map({ $0 != stream.created }) ?? (stored.position > stream.lastSequence) {
+            logger.notice("the stream is another one than before; reading it from its beginning", metadata: ["shard": "\(shard)", "was": "\(stored.position)"])
+            stored.position = 0
+        }
         let known = Dictionary(
             stored.pods.map {
                 ($0.pod, ShardRecorder.Known(first: $0.first, last: $0.last, firstSeq: $0.firstSeq, lastSeq: $0.lastSeq, isEnded: $0.isEnded))
@@ -79,6 +99,7 @@ final class RecorderService: Sendable {
         let recorder = ShardRecorder(shard: shard, position: stored.position, known: known, limits: settings.limits)
         state.withLock { state in
             state.shards[shard] = recorder
+            state.streams[shard] = stream?.created
             state.unannounced.formUnion(stored.unannounced)
         }
         return stored.position
@@ -115,6 +136,8 @@ final class RecorderService: Sendable {
     func shard(_ shard: Shard) -> ShardRecorder? { state.withLock { $0.shards[shard] } }
     var shards: [Shard] { state.withLock { Array($0.shards.keys) } }
     var isDatabaseAway: Bool { state.withLock { $0.isAway } }
+    /// Why nothing can be stored; nil when it can.
+    var trouble: String? { state.withLock { $0.isAway ? $0.reason ?? "the database is away" : nil } }
     var unsaved: Int { unsavedBytes.load(ordering: .relaxed) }
 
     // MARK: - Frames
@@ -206,7 +229,10 @@ final class RecorderService: Sendable {
             let bytes = batch.pods.reduce(0) { $0 + $1.closed.reduce(0) { $0 + $1.content.byteCount } }
             let level: Int32 = bytes > 3 << 20 ? 1 : bytes > 1 << 20 ? 3 : bytes > 512 << 10 ? 9 : 15
             do {
-                let results = try await store.write(batch.pods, shard: shard, position: batch.position, level: level)
+                let results = try await store.write(batch.pods, shard: shard, position: batch.position, of: state.withLock { $0.streams[shard] }, level: level)
+                for segment in batch.pods.flatMap({ $0.closed + ($0.tail.map { [$0] } ?? []) }) {
+                    storeDelay.recordNanoseconds(max(0, (Timestamp.now() - segment.header.to).microseconds) * 1000)
+                }
                 unsavedBytes.subtract(recorder.stored(results, now: .now), ordering: .relaxed)
                 storedSegments.increment(by: results.reduce(0) { $0 + $1.closed })
                 storedBytes.increment(by: results.reduce(0) { $0 + $1.storedBytes })
@@ -257,6 +283,7 @@ final class RecorderService: Sendable {
         let isNews = state.withLock { state in
             state.failures += 1
             state.retryAt = .now + min(.seconds(2), .milliseconds(100) * (1 << min(state.failures - 1, 5)))
+            state.reason = "\(error)".split(whereSeparator: \.isNewline).joined(separator: " ")
             defer { state.isAway = true }
             return !state.isAway
         }

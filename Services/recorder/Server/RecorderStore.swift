@@ -56,7 +56,8 @@ struct RecorderStore: Sendable {
             CREATE INDEX segments_age ON segments (to_us);
             CREATE INDEX segments_pages ON segments (pod, first_page) WHERE page_count > 0;
             CREATE TABLE positions (shard smallint PRIMARY KEY, stream_seq bigint NOT NULL);
-            """)
+            """),
+        Migration("of which stream positions are", "ALTER TABLE positions ADD COLUMN stream text;"),
     ]
 
     let pool: DatabasePool
@@ -80,16 +81,16 @@ struct RecorderStore: Sendable {
         var anchor: SHA256Digest
     }
 
-    /// Where a shard's stream goes on, and what is known of its pods.
-    func shard(_ shard: Shard) async throws -> (position: UInt64, pods: [PodHead], unannounced: [PodID]) {
+    /// Where a shard's stream goes on, of which stream that is (when it was made), and what is known of its pods.
+    func shard(_ shard: Shard) async throws -> (position: UInt64, stream: String?, pods: [PodHead], unannounced: [PodID]) {
         try await pool.withReader { connection in
-            let position = try connection.query("SELECT stream_seq FROM recorder.positions WHERE shard = $1", shard.number)
+            let position = try connection.query("SELECT stream_seq, stream FROM recorder.positions WHERE shard = $1", shard.number)
             let pods = try connection.query("SELECT \(Self.podColumns) FROM recorder.pods WHERE shard = $1", shard.number)
             let unannounced = try connection.query(
                 "SELECT pod FROM recorder.pods WHERE shard = $1 AND ended AND NOT announced", shard.number)
             return (
-                UInt64(try position.first?.decode(0, as: Int64.self) ?? 0), try pods.map(Self.podHead),
-                try unannounced.map { try Self.podID($0) }
+                UInt64(try position.first?.decode(0, as: Int64.self) ?? 0), try position.first?.decode(1, as: String?.self) ?? nil,
+                try pods.map(Self.podHead), try unannounced.map { try Self.podID($0) }
             )
         }
     }
@@ -168,7 +169,7 @@ struct RecorderStore: Sendable {
 
     /// Stores segments and the shard's position in one transaction. Throws `Conflict` without storing anything when
     /// another instance was faster.
-    func write(_ batches: [PodBatch], shard: Shard, position: UInt64, level: Int32) async throws -> [PodResult] {
+    func write(_ batches: [PodBatch], shard: Shard, position: UInt64, of stream: String?, level: Int32) async throws -> [PodResult] {
         try await pool.withTransaction { connection in
             let present = try connection.query(
                 "SELECT pod, sealed_seq FROM recorder.pods WHERE pod = ANY($1::text[]) ORDER BY pod FOR UPDATE",
@@ -228,9 +229,9 @@ struct RecorderStore: Sendable {
                 """, segments)
             try connection.query(
                 """
-                INSERT INTO recorder.positions (shard, stream_seq) VALUES ($1, $2)
-                ON CONFLICT (shard) DO UPDATE SET stream_seq = excluded.stream_seq
-                """, shard.number, Int64(clamping: position))
+                INSERT INTO recorder.positions (shard, stream_seq, stream) VALUES ($1, $2, $3)
+                ON CONFLICT (shard) DO UPDATE SET stream_seq = excluded.stream_seq, stream = excluded.stream
+                """, shard.number, Int64(clamping: position), stream)
             return results
         }
     }

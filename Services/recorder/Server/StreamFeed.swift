@@ -96,6 +96,20 @@ final class StreamFeed: Sendable {
         return LagRisk(handled: handled, first: info.firstSequence, last: info.lastSequence, bytes: info.bytes, maxBytes: info.maxBytes)
     }
 
+    /// Begins anew where the bus has another stream than the one that is followed.
+    func compareStreams() async throws {
+        guard let service = service.withLock({ $0 }) else { return }
+        let stream = try await JetStream(bus).streamInfo(Streams.terminals)
+        for shard in service.strangers(to: stream.created) {
+            let generation = next(shard)
+            // What is in memory stands in no stream any more.
+            await gate.whileAlone(shard) {
+                await close(shard, generation, storing: true)
+                await open(shard, generation)
+            }
+        }
+    }
+
     private func next(_ shard: Shard) -> UInt64 {
         feeds.withLock { feeds in
             feeds[shard, default: Feed()].generation += 1
@@ -113,7 +127,8 @@ final class StreamFeed: Sendable {
         var isNews = true
         while isCurrent(shard, generation) {
             do {
-                let position = try await service.open(shard)
+                let stream = try await JetStream(bus).streamInfo(Streams.terminals)
+                let position = try await service.open(shard, stream)
                 let consumer = try await PullConsumer.start(
                     bus, .init(stream: Streams.terminals, filter: Subjects.pty(shard), start: .sequence(position + 1), batch: 1024, maxBytes: 4 << 20),
                     onTrouble: { [logger] in logger.info("following a shard anew", metadata: ["shard": "\(shard)", "reason": "\($0)"]) },

@@ -35,6 +35,8 @@ final class LivePod: Sendable {
     struct ViewChange {
         var base: UInt64
         var seq: UInt64
+        /// Of the newest frame in it.
+        var time: Timestamp
         var payload: [UInt8]
         /// The same with secrets hidden, when somebody follows that.
         var masked: [UInt8]?

@@ -37,6 +37,8 @@ extension RelayService {
     /// Hands a request on to the shim. Of a pod that is in step the shim's answer goes straight to the one who asked. Of any other the
     /// relay waits for it itself: only who asks is told at once that nobody answers.
     private func forward(_ message: BusMessage, _ pod: LivePod, _ subject: String, _ payload: [UInt8], headers: [(String, String)] = []) {
+        countAnswer("passed")
+        let headers = headers + (Trace.current.map { [(Trace.header, $0.child().value)] } ?? [])
         guard pod.standing != .inStep else {
             do throws(BusError) {
                 try bus.publish(subject, payload: payload, headers: headers, reply: message.reply)

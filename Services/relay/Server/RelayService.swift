@@ -40,6 +40,8 @@ public final class RelayService: Sendable {
     private let garbledCount = Counter(label: "relay.garbled_frames")
     private let repairCount = Counter(label: "relay.repairs")
     private let deltaCount = Counter(label: "relay.view_deltas")
+    /// From the terminal to the change that viewers get, by the clocks of both hosts.
+    private let deltaDelay = Timer(label: "relay.view_delay")
     private let podGauge = Gauge(label: "relay.pods")
 
     /// - Parameter redactor: what is hidden from viewers who may not see secrets.
@@ -173,6 +175,7 @@ public final class RelayService: Sendable {
         pod.publishing.withLock { _ in
             guard let delta = pod.takeViewDelta(now: .now(), force: force) else { return }
             deltaCount.increment()
+            deltaDelay.recordNanoseconds(max(0, (Timestamp.now() - delta.time).microseconds) * 1000)
             do throws(BusError) {
                 try bus.publish(
                     Subjects.viewDelta(pod.pod), payload: delta.payload,
@@ -332,8 +335,12 @@ public final class RelayService: Sendable {
     }
 
     func answer(_ message: BusMessage, _ applied: Applied) {
+        countAnswer(applied.result.rawValue)
         bus.respond(to: message, BusReply(Reply.encode(applied)))
     }
+
+    /// What the gate said; `passed` where the shim has the last word.
+    func countAnswer(_ outcome: String) { Counter(label: "relay.gate_answers", dimensions: [("outcome", outcome)]).increment() }
 
     static func applied(_ decision: GateDecision) -> Applied {
         switch decision {

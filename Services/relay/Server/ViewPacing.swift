@@ -82,13 +82,13 @@ struct ViewPacing {
         // What viewers hold came from another engine. This leads from nowhere: who is behind asks for a keyframe.
         guard base > 0 else {
             let nothing = ViewEncoder.delta(nil, base: seq, seq: seq, time: time)
-            return .init(base: seq, seq: seq, payload: nothing, masked: isMaskWatched(at: now) ? nothing : nil)
+            return .init(base: seq, seq: seq, time: time, payload: nothing, masked: isMaskWatched(at: now) ? nothing : nil)
         }
         var masked: [UInt8]?
         if isMaskWatched(at: now) {
             let hidden = delta.map { ScreenRedaction(terminal, redactor).delta($0, of: terminal) }
             masked = ViewEncoder.delta(hidden, base: base, seq: seq, time: time)
         }
-        return .init(base: base, seq: seq, payload: ViewEncoder.delta(delta, base: base, seq: seq, time: time), masked: masked)
+        return .init(base: base, seq: seq, time: time, payload: ViewEncoder.delta(delta, base: base, seq: seq, time: time), masked: masked)
     }
 }

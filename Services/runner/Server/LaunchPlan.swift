@@ -72,6 +72,7 @@ struct LaunchPlan: Sendable, Equatable {
         environment["SWITCHBACK_POD_NAME"] = name
         // With these the command works inside the pod, as the pod.
         environment["SWITCHBACK_URL"] = base["SWITCHBACK_URL"]
+        environment["SWITCHBACK_CA"] = base["SWITCHBACK_CA"]
         environment["SWITCHBACK_TOKEN"] = credential
         return environment
     }

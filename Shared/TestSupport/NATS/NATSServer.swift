@@ -18,13 +18,14 @@ public final class NATSServer: Sendable {
 
     /// Starts a server and waits until it takes connections.
     /// - Parameter configuration: more lines for its configuration file.
-    public static func start(configuration: String = "") async throws -> NATSServer {
+    /// - Parameter jetStream: false starts one that stores nothing.
+    public static func start(configuration: String = "", jetStream: Bool = true) async throws -> NATSServer {
         let template = FileManager.default.temporaryDirectory.path + "/switchback-nats-XXXXXX"
         var path = Array(template.utf8CString)
         guard mkdtemp(&path) != nil else { throw TestSupportError("cannot make \(template)") }
         let directory = String(decoding: path.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         // The ports file tells the port that the system chose, so tests can run side by side.
-        let child = try launch(directory: directory, port: -1, configuration: configuration)
+        let child = try launch(directory: directory, port: -1, configuration: configuration, jetStream: jetStream)
         let file = "\(directory)/\(programName())_\(child.pid).ports"
         let port = try await eventually(within: .seconds(10), "nats-server did not write \(file); see \(directory)/log") {
             readPort(file)
@@ -55,9 +56,13 @@ public final class NATSServer: Sendable {
     public func thaw() { process.withLock { $0 }?.send(SIGCONT) }
 
     /// Starts it again on the same port with the same store, and waits until it takes connections.
-    public func restart() async throws {
+    /// - Parameters:
+    ///   - jetStream: false starts it without.
+    ///   - empty: its disk was lost: it stores nothing from before.
+    public func restart(jetStream: Bool = true, empty: Bool = false) async throws {
         stop()
-        let child = try Self.launch(directory: directory, port: port, configuration: nil)
+        if empty { try FileManager.default.removeItem(atPath: directory + "/store") }
+        let child = try Self.launch(directory: directory, port: port, configuration: nil, jetStream: jetStream)
         process.withLock { $0 = child }
         try await eventually(within: .seconds(10), "nats-server did not come back on port \(port)") { Self.canConnect(port) ? true : nil }
     }
@@ -74,16 +79,15 @@ public final class NATSServer: Sendable {
 
     private static func programName() -> String { program().split(separator: "/").last.map(String.init) ?? "nats-server" }
 
-    private static func launch(directory: String, port: Int, configuration: String?) throws -> ChildProcess {
+    private static func launch(directory: String, port: Int, configuration: String?, jetStream: Bool) throws -> ChildProcess {
         let file = directory + "/server.conf"
         if let configuration {
             try Data(("max_payload: 8MB\nmax_pending: 256MB\n" + configuration + "\n").utf8).write(to: URL(filePath: file))
         }
         return try ChildProcess(
             [
-                program(), "-a", "127.0.0.1", "-p", String(port), "--ports_file_dir", directory, "-js", "-sd", directory + "/store",
-                "-c", file,
-            ], log: directory + "/log")
+                program(), "-a", "127.0.0.1", "-p", String(port), "--ports_file_dir", directory, "-c", file,
+            ] + (jetStream ? ["-js", "-sd", directory + "/store"] : []), log: directory + "/log")
     }
 
     private static func readPort(_ file: String) -> Int? {

@@ -28,7 +28,7 @@ final class Stack: Sendable {
     let apiURL: String
     let token = "test-admin-token"
     let viewerToken = "test-viewer-token"
-    private let databaseURL: String
+    let databaseURL: String
     private let apiListen: String
     let programsDirectory: String
     private let running = Mutex<[Part: ChildProcess]>([:])

@@ -17,7 +17,7 @@ enum AgentRight: Sendable, Equatable {
         // Pods of its own making.
         "createPod": .anything, "resumePod": .anything,
         // Content of terminals.
-        "getScreen": .scope(.read), "getTimeline": .scope(.read), "exportRecording": .scope(.read), "getPodHistory": .scope(.read),
+        "getScreen": .scope(.read), "getTimeline": .scope(.read), "exportRecording": .scope(.read), "verifyRecording": .scope(.read), "getPodHistory": .scope(.read),
         "openTerminal": .scope(.read), "getPodStatus": .scope(.read), "explainPodStatus": .scope(.read), "search": .anything,
         // What changes a terminal; of input the gate decides.
         "writeInput": .anything, "approvePod": .anything, "resizePod": .scope(.write), "signalPod": .scope(.write), "markPod": .scope(.write),

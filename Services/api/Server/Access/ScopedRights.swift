@@ -15,7 +15,7 @@ enum ScopedRight: Sendable, Equatable {
         "listPods": .byRoute, "createPod": .byRoute, "search": .byRoute,
         "getPod": .pathPod, "getPodHistory": .pathPod, "writeInput": .pathPod, "approvePod": .pathPod, "resizePod": .pathPod, "signalPod": .pathPod,
         "markPod": .pathPod, "stopPod": .pathPod, "resumePod": .pathPod, "getPodStatus": .pathPod, "explainPodStatus": .pathPod,
-        "getScreen": .pathPod, "getTimeline": .pathPod, "exportRecording": .pathPod, "openTerminal": .pathPod,
+        "getScreen": .pathPod, "getTimeline": .pathPod, "exportRecording": .pathPod, "verifyRecording": .pathPod, "openTerminal": .pathPod,
     ]
 }
 

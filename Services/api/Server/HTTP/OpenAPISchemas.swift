@@ -45,6 +45,10 @@ enum OpenAPISchemas {
             "records": list(object(["seq": integer, "entry": reference("AuditEntry"), "digest": string], required: ["seq", "entry", "digest"])),
             "next": integer,
         ]),
+        "Verified": object(
+            [
+                "ok": boolean, "segments": integer, "frames": integer, "first_seq": integer, "last_seq": integer, "problem": string, "head": string,
+            ], required: ["ok", "segments", "frames", "head"]),
         "AuditVerified": object(
             ["intact": boolean, "entries": integer, "head": string, "seq": integer, "problem": string], required: ["intact", "entries", "head"]),
         "SignedOut": object(["signed_out": boolean]),

@@ -40,7 +40,7 @@ struct ChannelRoutes {
                 role: .operator, headers: [Route.idempotencyKey], body: .json("ChannelMember"), answers: [.json("Channel")], handler: leave),
             Route(
                 method: .get, path: "/v1/channels/{channel}/messages", name: "listChannelMessages",
-                about: "Messages in their order with receipts, now or as they were.", role: .viewer, query: Self.numbers + Self.query,
+                about: "Messages in their order with receipts, now or as they were.", role: .viewer, query: Self.numbers + Self.query + [Route.reveal],
                 answers: [.json("MessagePage")], handler: messages),
             Route(
                 method: .post, path: "/v1/channels/{channel}/messages", name: "postMessage",
@@ -51,9 +51,9 @@ struct ChannelRoutes {
                 role: .operator, body: .json("ReadMark"), answers: [.json("Channel")], handler: read),
             Route(
                 method: .get, path: "/v1/messages", name: "listMessages", about: "Messages of all channels; to a pod those of its own.", role: .viewer,
-                query: Self.query, answers: [.json("MessagePage")], handler: messages),
+                query: Self.query + [Route.reveal], answers: [.json("MessagePage")], handler: messages),
             Route(
-                method: .get, path: "/v1/messages/{message}", name: "getMessage", about: "One message with its receipts.", role: .viewer,
+                method: .get, path: "/v1/messages/{message}", name: "getMessage", about: "One message with its receipts.", role: .viewer, query: [Route.reveal],
                 answers: [.json("Message")], handler: message),
             Route(
                 method: .post, path: "/v1/messages/{message}/ack", name: "acknowledgeMessage",
@@ -136,16 +136,22 @@ struct ChannelRoutes {
 
     // MARK: - Messages
 
+    /// Secrets are hidden from people as they are on screens; a pod reads what was written to it.
+    private func shown(_ value: some Encodable, _ request: APIRequest) throws -> Response {
+        let shows = try request.reveals()
+        return request.person.pod != nil || shows ? try Answer.json(value) : try Answer.json(value, hiding: service.redactor)
+    }
+
     @Sendable private func messages(_ request: APIRequest) async throws -> Response {
         var pod: PodID?
         if let ref = request.text("pod") { pod = try await service.pod(ref).pod }
         let isOfOne = request.pathValues["channel"] != nil
-        return try Answer.json(
+        return try shown(
             try await service.bindings.messages(
                 ListMessages(
                     channel: isOfOne ? channel(request) : nil, reader: asker(request), pod: pod, text: request.text("q"), at: try request.time("at"),
                     after: try number("after", request), before: try number("before", request), from: try request.time("from"),
-                    to: try request.time("to"), limit: try request.integer("limit", in: 1...1000))))
+                    to: try request.time("to"), limit: try request.integer("limit", in: 1...1000))), request)
     }
 
     private func number(_ name: String, _ request: APIRequest) throws(ErrorBody) -> UInt64? {
@@ -167,12 +173,12 @@ struct ChannelRoutes {
     }
 
     @Sendable private func message(_ request: APIRequest) async throws -> Response {
-        try Answer.json(
-            try await service.bindings.message(MessageRequest(message: request.pathValues["message"] ?? "", author: request.person.author)))
+        try shown(
+            try await service.bindings.message(MessageRequest(message: request.pathValues["message"] ?? "", author: request.person.author)), request)
     }
 
     @Sendable private func acknowledge(_ request: APIRequest) async throws -> Response {
-        try Answer.json(
-            try await service.bindings.acknowledge(MessageRequest(message: request.pathValues["message"] ?? "", author: request.person.author)))
+        try shown(
+            try await service.bindings.acknowledge(MessageRequest(message: request.pathValues["message"] ?? "", author: request.person.author)), request)
     }
 }

@@ -17,7 +17,11 @@ struct HealthRoutes {
                 answers: [.json("Ready")], handler: ready),
             Route(
                 method: .get, path: "/metrics", name: "metrics", about: "Prometheus text.", role: nil, answers: [.text]
-            ) { _ in Answer.text(metrics.text(), type: "text/plain; version=0.0.4") },
+            ) { _ in
+                // So that what is scraped is what holds now.
+                _ = await health.report()
+                return Answer.text(metrics.text(), type: "text/plain; version=0.0.4")
+            },
         ]
     }
 

@@ -8,6 +8,8 @@ struct Page: Sendable {
     let directory: String
     let access: Access
     let proxies: Set<String>
+    /// Everybody comes by HTTPS.
+    let isTLS: Bool
 
     /// The addresses that the app reads itself (`Web/app/router.js`).
     static let addresses: [RouterPath] = [
@@ -23,7 +25,7 @@ struct Page: Sendable {
             let person = try access.known(String(token), from: ClientAddress.of(request, context, proxies: proxies))
             headers[.location] = "/"
             headers[.setCookie] = Access.cookie(
-                token: String(token), secure: ClientAddress.isSecure(request, context, proxies: proxies), expires: person.expires)
+                token: String(token), secure: isTLS || ClientAddress.isSecure(request, context, proxies: proxies), expires: person.expires)
         } catch {
             headers[.location] = "/sign-in?refused"
         }

@@ -5,6 +5,7 @@ internal import FoundationEssentials
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
+internal import RecorderClient
 internal import Redaction
 
 /// Recordings out and in.
@@ -27,12 +28,20 @@ struct RecordingRoutes {
                 ],
                 answers: [.init(type: "application/x-asciicast", schema: ["type": "string"]), .text, .json("Recording")], handler: export),
             Route(
+                method: .get, path: "/v1/pods/{pod}/recording/verify", name: "verifyRecording",
+                about: "Reads the whole recording and says whether its chain is unbroken.", role: .viewer, answers: [.json("Verified")], handler: verify),
+            Route(
                 method: .post, path: "/v1/recordings", name: "importRecording",
                 about: "Takes an asciicast of version 1, 2 or 3; it becomes an ended pod.", role: .operator,
                 query: [.init(name: "name", about: "The pod's name.")], headers: [Route.idempotencyKey],
                 body: .init(type: "application/x-asciicast", schema: ["type": "string"]), answers: [.json("Pod")], status: .created,
                 handler: `import`),
         ]
+    }
+
+    @Sendable private func verify(_ request: APIRequest) async throws -> Response {
+        let pod = try await service.pod(request.pathPod)
+        return try Answer.json(try await service.recorder.verify(pod.pod))
     }
 
     @Sendable private func `import`(_ request: APIRequest) async throws -> Response {

@@ -5,6 +5,7 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOHTTPTypes
 internal import NIOHTTPTypesHTTP1
+internal import NIOSSL
 internal import NIOWebSocket
 
 /// Hummingbird's HTTP/1.1 channel, with terminal sockets beside it: a request the `gate` admits becomes a WebSocket
@@ -28,6 +29,8 @@ struct TerminalUpgradeChannel: HTTPChannelHandler {
     let limits: TerminalSocketHandler.Limits
     /// How long a request's head may take, and how long its body may stand still.
     var patience = TimeAmount.seconds(30)
+    /// With one, connections speak TLS.
+    var certificate: ServedCertificate?
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         let (admit, serve, limits) = (self.admit, self.serve, self.limits)
@@ -45,7 +48,7 @@ struct TerminalUpgradeChannel: HTTPChannelHandler {
                     return .socket
                 }
             })
-        let patience = patience
+        let (patience, certificate) = (patience, certificate)
         return channel.eventLoop.makeCompletedFuture {
             let pace = NIOLoopBound(RequestPace(patience: patience), eventLoop: channel.eventLoop)
             let upgrade = NIOTypedHTTPServerUpgradeConfiguration<Outcome>(upgraders: [upgrader]) { channel in
@@ -68,6 +71,13 @@ struct TerminalUpgradeChannel: HTTPChannelHandler {
                 logger.debug("TCP_NODELAY not set: \(error)")
             }
             let waiting = BeforeFirstRequest()
+            if let certificate {
+                guard let context = certificate.context else {
+                    channel.close(promise: nil)
+                    throw ChannelError.ioOnClosedChannel
+                }
+                try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
+            }
             try channel.pipeline.syncOperations.addHandler(waiting)
             try channel.pipeline.syncOperations.addHandler(BytesPace(pace.value))
             let outcome = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
