@@ -31,7 +31,7 @@ final class Supervisor {
 
     /// A program that answered once and then not at all for this long is killed and started again.
     private let longestSilence = 60.0
-    private let probeInterval = 5.0
+    private let probeInterval = 10.0
     private let startingProbeInterval = 0.05
 
     init(home: StackHome, specs: [ServerSpec]) {
@@ -152,8 +152,13 @@ final class Supervisor {
                     kill(servers[index].pid, SIGKILL)
                 }
             }
-            let soon = servers[index].state.state == .starting ? startingProbeInterval * (now - servers[index].startedAt > 5 ? 10 : 1) : probeInterval
-            servers[index].nextProbe = now + (servers[index].state.state == .unready ? 1 : soon)
+            servers[index].nextProbe =
+                switch servers[index].state.state {
+                case .starting: now + startingProbeInterval * (now - servers[index].startedAt > 5 ? 10 : 1)
+                case .unready: now + 1
+                // All at the same times: an idle machine is woken once.
+                default: ((now / probeInterval).rounded(.down) + 1) * probeInterval
+                }
         }
     }
 

@@ -45,7 +45,7 @@ final class SecurityStage: Sendable {
         let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         pool = DatabasePool(.init(address: database), logger: quiet)
         try await JetStream(bus).ensureStreams()
-        let first = try await RegistryServer.start(bus: try await nats.connect(name: "registry"), pool: pool, logger: quiet)
+        let first = try await RegistryServer.start(bus: try await nats.connect(name: "registry"), pool: pool, logger: quiet, offlineAfter: .seconds(3600))
         registry.withLock { $0 = first }
         relay = RelayService(bus: try await nats.connect(name: "relay"), logger: quiet)
         try await relay.join(instance: "one")
@@ -113,7 +113,7 @@ final class SecurityStage: Sendable {
 
     func startRegistry() async throws {
         let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let server = try await RegistryServer.start(bus: try await nats.connect(name: "registry"), pool: pool, logger: quiet)
+        let server = try await RegistryServer.start(bus: try await nats.connect(name: "registry"), pool: pool, logger: quiet, offlineAfter: .seconds(3600))
         registry.withLock { $0 = server }
     }
 }

@@ -42,11 +42,11 @@ final class Stage: Sendable {
 
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-    static func start(instances: Int = 1, lease: Duration = .seconds(30)) async throws -> Stage {
+    static func start(instances: Int = 1, lease: Duration = .seconds(30), offlineAfter: Duration = .seconds(3600)) async throws -> Stage {
         let nats = try await NATSServer.start()
         let bus = try await nats.connect()
         let pool = DatabasePool(.init(address: try await TestPostgres.database(), connections: 8), logger: quiet)
-        let registry = try await RegistryServer.start(bus: bus, pool: pool, logger: quiet)
+        let registry = try await RegistryServer.start(bus: bus, pool: pool, logger: quiet, offlineAfter: offlineAfter)
         let it = Stage(nats: nats, bus: bus, pool: pool, registry: registry, lease: lease)
         // One subscription: only that keeps the order between areas.
         try bus.subscribe("event.>") { message in

@@ -135,7 +135,7 @@ struct WebhookTests {
 
     @Test("A runner that is lost needs a person until it is back; so does a fleet in which nobody works and somebody waits")
     func runnersAndStandstill() async throws {
-        let stage = try await Stage.start()
+        let stage = try await Stage.start(offlineAfter: .milliseconds(3500))
         func item(_ kind: Attention.Kind) async throws -> Attention? { try await stage.client.attention().first { $0.kind == kind } }
         stage.beats.withLock { $0 = false }
         try await eventually(within: .seconds(60), "the lost runner opened nothing") { try await item(.runner) }

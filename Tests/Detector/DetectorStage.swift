@@ -60,7 +60,7 @@ final class DetectorStage: Sendable {
         try await JetStream(bus).ensureStreams()
         let address = try await TestPostgres.database()
         let pool = DatabasePool(.init(address: address), logger: quiet)
-        let registry = try await RegistryServer.start(bus: try await nats.connect(name: "registry"), pool: pool, logger: quiet)
+        let registry = try await RegistryServer.start(bus: try await nats.connect(name: "registry"), pool: pool, logger: quiet, offlineAfter: .seconds(3600))
         let heard = Heard()
         try bus.subscribe(Subjects.allStatus) { heard.note($0) }
         let folder = FileManager.default.temporaryDirectory.path + "/agents-\(PodID.random())"

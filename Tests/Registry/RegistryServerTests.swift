@@ -324,7 +324,8 @@ struct RegistryServerTests {
         let pod = try await it.create("patient")
         await it.server.stop()
         try await it.say(pod.pod, .exit(.code(0)), seq: 4)
-        let again = try await RegistryServer.start(bus: it.bus, pool: it.pool, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let again = try await RegistryServer.start(
+            bus: it.bus, pool: it.pool, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, offlineAfter: .seconds(3600))
         try await it.pod("patient") { $0.lifecycle == .exited }
         await again.stop()
         await it.bus.close()

@@ -107,6 +107,20 @@ struct PromptTests {
         #expect(kept.tookEffect == false)
     }
 
+    @Test("A dialog on the screen is not answered by a prompt while no detector says anything, nor by what an agent types")
+    func unseen() async throws {
+        let stage = try await RelayStage()
+        let shim = try ScriptedShim(stage.bus)
+        try await stage.reached(shim, try shim.output("Allow this? 1. Yes 2. No"))
+        #expect(try await submit(stage, shim, "go on").result == .approvalOpen)
+        #expect(try await submit(stage, shim, "").result == .approvalOpen)
+        let itself = Author(kind: .pod, id: shim.pod.text)
+        #expect(try await stage.client.write(Write(pod: shim.pod, author: itself, role: nil), bytes: [0x0d]).result == .approvalOpen)
+        #expect(shim.typed.isEmpty)
+        try await stage.reached(shim, try shim.output("\u{1b}[H\u{1b}[2J> "))
+        #expect(try await submit(stage, shim, "go on").result == .applied)
+    }
+
     @Test("An approval answers the dialog that was seen, and no other")
     func approvals() async throws {
         let stage = try await RelayStage()

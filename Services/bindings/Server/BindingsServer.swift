@@ -98,13 +98,15 @@ public final class BindingsServer: Sendable {
                     try? bus.publish(Subjects.alive(service: "bindings", instance: instance), payload: payload)
                 }
                 do {
-                    var isChanged = try await service.tick()
+                    let due = try await service.store.due(.now())
+                    var isChanged = due.records
+                    if due.records { try await service.tick() }
                     if round % 5 == 0, bus.isConnected {
                         try await service.reconcile(&wasStandstill)
                         await service.texts?.look()
                         isChanged = true
                     }
-                    await service.mail?.look()
+                    if due.mail { await service.mail?.look() }
                     // Also sends what another instance left when it ended.
                     if isChanged { await sender.wake() }
                 } catch {

@@ -215,8 +215,7 @@ struct BindingsService: Sendable {
     }
 
     /// What is due by now.
-    func tick() async throws -> Bool {
-        guard try await store.isDue(.now()) else { return false }
+    func tick() async throws {
         try await store.change { ledger in
             for wait in try ledger.due(Wait.self) {
                 if let change = WaitMachine.expire(wait, now: ledger.time) { try ledger.put(change.wait, change.what) }
@@ -229,7 +228,6 @@ struct BindingsService: Sendable {
             }
             try reportCycles(after: false, in: &ledger)
         }
-        return true
     }
 
     /// Compares every open record with what the registry says now: messages that nobody heard are made up for.

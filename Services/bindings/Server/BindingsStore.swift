@@ -94,10 +94,15 @@ struct BindingsStore: Sendable {
         }
     }
 
-    /// Whether time has something to do.
-    func isDue(_ now: Timestamp) async throws -> Bool {
+    /// Whether time has something to do with records; and whether messages wait for pods. One question, because it is asked each second.
+    func due(_ now: Timestamp) async throws -> (records: Bool, mail: Bool) {
         try await pool.withConnection { connection in
-            try connection.query("SELECT 1 FROM bindings.records WHERE is_open AND due <= $1 LIMIT 1", now.databaseValue).first != nil
+            let row = try connection.query(
+                """
+                SELECT EXISTS (SELECT FROM bindings.records WHERE is_open AND due <= $1) AS records,
+                    EXISTS (SELECT FROM bindings.mailboxes WHERE is_waiting) AS mail
+                """, now.databaseValue)[0]
+            return (try row.decode("records"), try row.decode("mail"))
         }
     }
 

@@ -57,6 +57,8 @@ final class RecorderService: Sendable {
     private let outlets: RecorderOutlets
     private let state = Mutex(State())
     private let unsavedBytes = Atomic<Int>(0)
+    private static let longestRest = Duration.seconds(1)
+    private let resting = Mutex<CheckedContinuation<Void, Never>?>(nil)
     private let storedSegments = Counter(label: "recorder.segments_sealed")
     private let storedBytes = Counter(label: "recorder.bytes_stored")
     private let outputBytes = Counter(label: "recorder.bytes_recorded")
@@ -153,6 +155,7 @@ final class RecorderService: Sendable {
         if taken.isEnded { state.withLock { _ = $0.unannounced.insert(frame.pod) } }
         guard taken.bytes > 0 else { return }
         let total = unsavedBytes.add(taken.bytes, ordering: .relaxed).newValue
+        if total == taken.bytes { resting.withLock { $0.take() }?.resume() }
         if total > settings.memoryBytes, state.withLock({ $0.paused.insert(shard).inserted }) { outlets.pause(shard) }
     }
 
@@ -193,10 +196,25 @@ final class RecorderService: Sendable {
 
     // MARK: - Storing
 
+    /// With nothing to store there is little to do: waits until there is, a second at most.
+    private func rest() async {
+        let timer = Task {
+            try? await Task.sleep(for: Self.longestRest)
+            resting.withLock { $0.take() }?.resume()
+        }
+        await withCheckedContinuation { continuation in
+            resting.withLock { $0 = continuation }
+            // What came in between has nobody to wake.
+            if unsaved > 0 || Task.isCancelled { resting.withLock { $0.take() }?.resume() }
+        }
+        timer.cancel()
+    }
+
     /// Stores what is due, tells what is complete and gives up on what does not come, until the task is cancelled.
     func run() async {
         var nextRetention = ContinuousClock.now + .seconds(5)
         while !Task.isCancelled {
+            if unsaved == 0 { await rest() }
             try? await Task.sleep(for: settings.flushInterval)
             let now = ContinuousClock.now
             if let retryAt = state.withLock({ $0.retryAt }), now < retryAt { continue }

@@ -24,11 +24,13 @@ public final class RegistryServer: Sendable {
 
     /// Brings the schema up to date, makes the streams that are missing, and answers.
     /// - Parameters:
+    ///   - offlineAfter: how long a runner may say nothing before it counts as offline.
     ///   - micro: counts the requests for the NATS services protocol.
     ///   - signer: signs the bus credentials of pods.
     /// - Throws: when the database or the bus cannot be used.
     public static func start(
-        bus: BusConnection, pool: DatabasePool, logger: Logger, instance: String = "registry", micro: Microservice? = nil, signer: ShimSigner? = nil
+        bus: BusConnection, pool: DatabasePool, logger: Logger, instance: String = "registry", offlineAfter: Duration = .milliseconds(3500), micro: Microservice? = nil,
+        signer: ShimSigner? = nil
     ) async throws -> RegistryServer {
         let store = RegistryStore(pool: pool)
         try await store.migrate()
@@ -42,7 +44,7 @@ public final class RegistryServer: Sendable {
         try await audit.open(on: bus)
         try endpoints.open(on: bus, counting: micro)
         await sender.wake()
-        return RegistryServer(endpoints, followers, audit, sender, watch: watch(store, bus, sender, logger, instance), micro)
+        return RegistryServer(endpoints, followers, audit, sender, watch: watch(store, bus, sender, logger, instance, offlineAfter), micro)
     }
 
     private init(
@@ -68,13 +70,13 @@ public final class RegistryServer: Sendable {
 
     /// Marks runners whose beats are missing. After a time in which beats could not reach us, runners first get the chance to beat.
     private static func watch(
-        _ store: RegistryStore, _ bus: BusConnection, _ sender: EventSender, _ logger: Logger, _ instance: String
+        _ store: RegistryStore, _ bus: BusConnection, _ sender: EventSender, _ logger: Logger, _ instance: String, _ offlineAfter: Duration
     ) -> Task<Void, Never> {
         Task {
-            let grace = Duration.microseconds(RegistryStore.offlineAfterMicroseconds + 1_000_000)
+            let grace = offlineAfter + .seconds(1)
             var from = ContinuousClock.now + grace
             while !Task.isCancelled {
-                try? await Task.sleep(for: .seconds(1))
+                try? await Task.sleep(for: .seconds(2))
                 // While the bus is away nobody could hear it.
                 if bus.isConnected, let payload = try? JSON.encode(Alive(instance: instance, time: .now())) {
                     try? bus.publish(Subjects.alive(service: "registry", instance: instance), payload: payload)
@@ -82,7 +84,7 @@ public final class RegistryServer: Sendable {
                 if !bus.isConnected { from = .now + grace }
                 guard ContinuousClock.now >= from else { continue }
                 do {
-                    let names = try await store.markOffline(now: .now())
+                    let names = try await store.markOffline(now: .now(), after: offlineAfter)
                     if !names.isEmpty {
                         logger.warning("runners are offline", metadata: ["runners": "\(names.joined(separator: ", "))"])
                         await sender.wake()

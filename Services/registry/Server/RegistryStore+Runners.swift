@@ -4,7 +4,7 @@ internal import RegistryClient
 
 extension RegistryStore {
     /// Beats come each second; a runner is offline when three are missing, and one that is late is not.
-    static let offlineAfterMicroseconds: Int64 = 3_500_000
+    static let offlineAfter = Duration.milliseconds(3500)
 
     /// Notes a beat.
     func beat(_ beat: Heartbeat, at now: Timestamp) async throws {
@@ -27,9 +27,9 @@ extension RegistryStore {
     }
 
     /// Marks the runners whose beats are missing. Gives their names.
-    func markOffline(now: Timestamp) async throws -> [String] {
+    func markOffline(now: Timestamp, after silence: Duration = RegistryStore.offlineAfter) async throws -> [String] {
         try await pool.withTransaction { connection in
-            let limit = Timestamp(microseconds: now.microseconds - Self.offlineAfterMicroseconds)
+            let limit = now - silence
             let names = try connection.query(
                 "UPDATE registry.runners SET is_online = false WHERE is_online AND last_beat < $1 RETURNING runner", limit.databaseValue
             ).map { try $0.decode("runner", as: String.self) }
