@@ -45,7 +45,13 @@ try {
     ["terminal", `/pods/${pods.builder}`, terminal], ["replay", `/pods/${pods.monitor}?t=${at}`, terminal],
     ["together", `/together?pods=${pods.builder},${pods.reviewer},${pods.tests},${pods.migrator}&t=${at}`, "document.querySelectorAll('.pane').length === 4"],
     ["topology", "/topology", "document.querySelector('.content > *')"], ["search", "/search?q=tests", "document.querySelectorAll('.hit').length > 0"], ["channels", "/channels/release", "document.querySelectorAll('.channel-message').length > 1"],
+    ["people", "/people", "document.querySelectorAll('.token').length > 3"], ["audit", "/audit", "document.querySelectorAll('.entry').length > 8"],
   ];
+  for (const [name, role, note, more] of [["olive", "operator", "night shift", { expires_in: 2_592_000 }], ["vera", "viewer", "the wall in the office", { pods: ["monitor", "deploy*"], expires_in: 31_536_000 }], ["ci", "operator", "starts pods for releases", { pods: ["release-*"] }], ["ada", "admin", "", { expires_in: 86_400 }]]) {
+    const { token } = await stack.ask("/v1/credentials", { method: "POST", body: { name, role, ...(note ? { note } : {}), ...more } });
+    // She tries what she may not.
+    if (name === "vera") await fetch(`${stack.address}/v1/audit`, { headers: { Authorization: `Bearer ${token}` } });
+  }
   for (const scheme of ["dark", "light"]) {
     const page = await browser.page({ width: 1440, height: 900, ratio: 1, scheme });
     await page.open(stack.link);
@@ -68,7 +74,7 @@ try {
     const phone = await browser.page({ width: 390, height: 844, ratio: 2, scheme, mobile: true });
     await phone.open(stack.link);
     await phone.until("document.querySelectorAll('.tile').length > 5");
-    for (const [name, path, ready] of shots.filter(([name]) => ["fleet", "attention", "terminal"].includes(name))) {
+    for (const [name, path, ready] of shots.filter(([name]) => ["fleet", "attention", "terminal", "topology", "people", "audit"].includes(name))) {
       if (only && !only.test("phone")) continue;
       await phone.open(stack.address + path);
       await phone.until(ready, name);

@@ -52,10 +52,12 @@ export class Graph {
 
   /** Many are drawn smaller, without the words under their names; names of edges appear with the node one looks at. */
   fit(count) {
-    if (this.compact) return;
+    // Where there is little room beside one another, layers run down.
+    this.isDown = this.compact || (this.element.clientWidth || 900) < 600;
     this.isDense = count > (this.isDense ? 40 : 60);
-    this.size = this.isDense ? sizes.dense : sizes.wide;
-    this.element.classList.toggle("dense", this.isDense);
+    this.size = this.isDown ? sizes.narrow : this.isDense ? sizes.dense : sizes.wide;
+    this.element.classList.toggle("compact", this.isDown);
+    this.element.classList.toggle("dense", this.isDense && !this.isDown);
   }
 
   /** The node one looks at, with its edges and who is at their other ends; the rest recedes. */
@@ -80,7 +82,7 @@ export class Graph {
   positions(places, columns, rows, loose) {
     const position = new Map(), { width, height, between, most, beside, margin } = this.size;
     const page = Math.max(280, (this.element.clientWidth || 900) - 2);
-    if (this.compact) {
+    if (this.isDown) {
       for (const [id, { column, row }] of places) position.set(id, { x: margin + row * (width + beside), y: margin + column * (height + between) });
     } else {
       // Those who hold up others stand at the right edge, whatever the width.
@@ -89,7 +91,7 @@ export class Graph {
       for (const [id, { fromRight, row }] of places) position.set(id, { x: right - fromRight * (width + gap), y: margin + row * (height + beside) });
     }
     const perRow = Math.max(1, Math.floor((page - margin * 2 + 12) / (width + 12)));
-    const top = !rows ? margin : this.compact ? margin * 2 + columns * (height + between) : margin * 2 + rows * (height + beside);
+    const top = !rows ? margin : this.isDown ? margin * 2 + columns * (height + between) : margin * 2 + rows * (height + beside);
     loose.forEach((id, index) => position.set(id, { x: margin + index % perRow * (width + 12), y: top + Math.floor(index / perRow) * (height + 12) }));
     const all = [...position.values()];
     const w = Math.max(page, ...all.map(at => at.x + width + margin)), tall = Math.max(0, ...all.map(at => at.y + height + margin));
@@ -135,7 +137,7 @@ export class Graph {
     }, (group, edge) => {
       const pair = [edge.from, edge.to].sort().join(" "), nth = between.get(pair) ?? 0;
       between.set(pair, nth + 1);
-      const a = position.get(edge.from), b = position.get(edge.to), curve = bent(a, b, nth * 10 - (nth ? 5 : 0), this.size, this.compact);
+      const a = position.get(edge.from), b = position.get(edge.to), curve = bent(a, b, nth * 10 - (nth ? 5 : 0), this.size, this.isDown);
       const isPending = edge.kind === "binding" && (edge.state === "pending" || edge.pending?.length > 0);
       const inCycle = edge.kind === "wait" && cycles.has(edge.from) && cycles.has(edge.to);
       group.ends = [edge.from, edge.to];
@@ -144,9 +146,13 @@ export class Graph {
       line.setAttribute("d", curve.path);
       head.setAttribute("class", "arrow");
       head.setAttribute("d", curve.arrow);
-      label.setAttribute("x", curve.middle.x);
+      const words = this.isDown ? "" : edge.kind === "wait" ? (edge.why ?? "waits") + (edge.count > 1 ? ` (${edge.count})` : "") : edge.kind === "binding" ? (isPending ? (edge.pending ?? []).map(short).join(", ") + "?" : (edge.granted ?? []).map(short).join(", ")) : "resumed";
+      // A name stands in the gap between two layers, and is cut where that is too narrow for it.
+      const room = curve.room, shown = room && words.length * letter > room ? words.slice(0, Math.max(3, Math.floor(room / letter) - 1)) + "…" : words;
+      const half = shown.length * letter / 2, x = room ? Math.max(curve.left + half, Math.min(curve.left + room - half, curve.middle.x)) : curve.middle.x;
+      label.setAttribute("x", x);
       label.setAttribute("y", curve.middle.y + (nth ? 15 : -6));
-      label.textContent = this.compact ? "" : edge.kind === "wait" ? (edge.why ?? "waits") + (edge.count > 1 ? ` (${edge.count})` : "") : edge.kind === "binding" ? (isPending ? (edge.pending ?? []).map(short).join(", ") + "?" : (edge.granted ?? []).map(short).join(", ")) : "resumed";
+      label.textContent = shown;
     });
   }
 }
@@ -161,6 +167,8 @@ function merged(edges) {
   return [...all.values()];
 }
 
+/** A letter of an edge's name is about so wide. */
+const letter = 6.4;
 const short = scope => scope.replace("terminal:", "");
 const isPerson = (id, nodes) => id?.startsWith("person:") || (id != null && !nodes.some(node => node.id === id) && !/^p[a-z2-7]{12}$/.test(id));
 
@@ -193,8 +201,10 @@ function bent(a, b, shift, size, down) {
   // Labels stand nearer to where the edge begins: in the middle, edges cross.
   const t = 0.36, at = (p, q, r, s) => (1 - t) ** 3 * p + 3 * (1 - t) ** 2 * t * q + 3 * (1 - t) * t * t * r + t ** 3 * s;
   const middle = { x: at(from.x, c1.x, c2.x, to.x), y: at(from.y, c1.y, c2.y, to.y) };
+  // Between neighbouring layers: where the gap begins, and how wide it is.
+  const gap = bow === 0 && Math.abs(to.x - from.x) > 40 ? { left: Math.min(from.x, to.x) + 4, room: Math.abs(to.x - from.x) - 12 } : {};
   return {
-    path: `M${from.x} ${from.y}C${c1.x} ${c1.y} ${c2.x} ${c2.y} ${to.x} ${to.y}`,
+    ...gap, path: `M${from.x} ${from.y}C${c1.x} ${c1.y} ${c2.x} ${c2.y} ${to.x} ${to.y}`,
     arrow: `M${to.x - 7 * way} ${to.y - 4}L${to.x} ${to.y}L${to.x - 7 * way} ${to.y + 4}`, middle,
   };
 }

@@ -177,6 +177,9 @@ class FleetScreen {
   }
 }
 
+/** A pod's name, or a person's; the one who looks is "you". */
+const who = id => !id.startsWith("person:") ? store.name(id) : id === `person:${store.person?.name}` ? "you" : id.slice("person:".length);
+
 const waiting = new Set(), budget = 6;
 let frame = null, scrolled = -Infinity;
 
@@ -226,7 +229,7 @@ class Tile {
     this.words.className = `words ${kind}`;
     this.words.textContent = pod.status?.question ? `${says(pod)}: ${pod.status.question}` : says(pod);
     tickSince(this.since, sinceOf(pod));
-    const chain = [block?.blocks > 0 && `holds up ${block.blocks} ${block.blocks === 1 ? "agent" : "agents"}`, block?.blocked_by?.length && `waits for ${block.blocked_by.map(id => store.name(id)).join(", ")}`].filter(Boolean).join(" · ");
+    const chain = [block?.blocks > 0 && `holds up ${block.blocks} ${block.blocks === 1 ? "agent" : "agents"}`, block?.blocked_by?.length && `waits for ${block.blocked_by.map(who).join(", ")}`].filter(Boolean).join(" · ");
     this.chain.hidden = !chain;
     this.chain.textContent = chain;
     this.link.setAttribute("aria-label", `${pod.name}, ${standings[kind].label}, ${says(pod)}${chain ? ", " + chain : ""}`);

@@ -11,7 +11,7 @@ export function open(address, shell) {
 }
 
 const terms = [["3600", "for an hour"], ["86400", "for a day"], ["604800", "for a week"], ["2592000", "for 30 days"], ["31536000", "for a year"], ["", "until it is revoked"]];
-const roles = [["viewer", "Viewer: looks"], ["operator", "Operator: looks, types, approves"], ["admin", "Admin: all of it, and people"]];
+const roles = [["viewer", "Viewer: looks"], ["operator", "Operator: types, approves"], ["admin", "Admin: people, too"]];
 const last = author => (author ?? "").split(":").at(-1);
 
 /** What a token is in words: what it is good for, until when, who made it. Pure. */
@@ -34,7 +34,7 @@ class PeopleScreen {
     this.name = h("input", { type: "text", required: true, autocomplete: "off", spellcheck: "false", maxlength: "100", placeholder: "olive" });
     this.role = h("select", {}, roles.map(([value, label]) => h("option", { value, selected: value === "operator" }, label)));
     this.term = h("select", {}, terms.map(([value, label]) => h("option", { value, selected: value === "2592000" }, label)));
-    this.pods = h("input", { type: "text", autocomplete: "off", spellcheck: "false", placeholder: "every pod, or: builder, test-*" });
+    this.pods = h("input", { type: "text", autocomplete: "off", spellcheck: "false", placeholder: "all, or builder, test-*" });
     this.note = h("input", { type: "text", autocomplete: "off", maxlength: "400", placeholder: "what it is for" });
     this.message = h("p", { class: "message", role: "alert" });
     this.issued = h("div", { class: "issued", role: "status", hidden: true });

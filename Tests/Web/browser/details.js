@@ -65,7 +65,7 @@ export function details(stage) {
     await page.until(`${entries("input")}?.some(entry => entry.author === 'person:local')`, "what was typed, and by whom", 60_000);
     await page.until(`${entries("marker")}?.some(entry => entry.text === 'here')`, "the marker", 60_000);
     await page.until(`${entries("binding")}?.some(entry => entry.text === 'still asks for read of shell') && ${entries("binding")}.some(entry => entry.text === 'still → shell: rejected')`, "the binding", 60_000);
-    ok(await page.value("document.querySelector('.timeline').timeline.data.bands.length > 0 && document.querySelector('.timeline').timeline.data.density.some(value => value > 0)"), "no status, or no density");
+    await page.until("document.querySelector('.timeline').timeline.data.bands.length > 0 && document.querySelector('.timeline').timeline.data.density.some(value => value > 0)", "status and density", 60_000);
     const track = await page.box(".timeline-track");
     await page.mouse("mouseMoved", track.x + track.width * 0.9, track.y + 30);
     await page.until("document.querySelector('.hover-card:not([hidden]) canvas')?.painter?.shown.length > 0", "the screen of that moment");
@@ -96,6 +96,7 @@ export function details(stage) {
       await page.send("Input.insertText", { text: "日本" });
       await page.until(`${terminal}.text().includes('日本')`, "the word");
       equal((await text(page)).split("日本").length, 2, "sent more than once");
+      ok(!(await text(page)).includes("に"), "half a word was sent before the word");
       await page.key("ArrowUp", { ctrl: true, shift: true });
       const size = () => page.value(() => { const view = document.querySelector(".terminal").terminal, box = view.canvas.getBoundingClientRect(); return { pixels: view.canvas.width, wide: box.width, whole: view.canvas.width % view.screen.columns === 0 && view.canvas.height % view.screen.rows === 0 }; });
       const before = await size();
@@ -127,6 +128,29 @@ export function details(stage) {
       return states;
     });
     equal(states, ["open", "behind", "open"]);
+  });
+
+  story("whoever is in the past sees nothing of the present with which a new socket begins", async page => {
+    const seen = await page.value(async () => {
+      const { TerminalConnection } = await import("/web/terminal/connection.js"), seen = [], sent = [], Real = window.WebSocket;
+      let socket;
+      window.WebSocket = class { static OPEN = 1; readyState = 1; constructor() { socket = this; } send(text) { sent.push(JSON.parse(text).type); } close() {} };
+      const connection = new TerminalConnection("p000000000000", { screen: screen => seen.push(screen.lines[0][0][0]), position: position => seen.push(position.mode) });
+      const time = new Date().toISOString(), hear = message => socket.onmessage({ data: JSON.stringify(message) });
+      const frame = text => hear({ type: "keyframe", seq: 1, time, columns: 4, rows: 1, lines: [[[text, 4]]] });
+      connection.open("2026-11-21T14:00:00Z");
+      socket.onopen();
+      frame("live");
+      hear({ type: "position", mode: "live", seq: 1, time });
+      frame("then");
+      hear({ type: "position", mode: "paused", seq: 1, time });
+      connection.live();
+      frame("live");
+      connection.close();
+      window.WebSocket = Real;
+      return { seen, sent };
+    });
+    equal(seen, { seen: ["then", "paused", "live"], sent: ["seek", "live"] });
   });
 
   story("a question asked in a channel is answered in place, a request is rejected in place, and the order is the server's", async page => {

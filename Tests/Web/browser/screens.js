@@ -31,6 +31,7 @@ export function screens(stage) {
     story(`${name} fits 390 pixels`, page => shown(page, path, selector, async () => {
       const wide = await page.value(() => [...document.querySelectorAll("body *")].filter(element => { const box = element.getBoundingClientRect(); return box.width > 0 && box.right > innerWidth + 1 && getComputedStyle(element).visibility !== "hidden" && !element.closest(".head-tools, .graph-frame, .terminal, .sr-only, .timeline-canvas, .playhead, .together-side, .skip") && !overflowHidden(element); function overflowHidden(element) { for (let parent = element.parentElement; parent; parent = parent.parentElement) if (["hidden", "auto", "scroll"].includes(getComputedStyle(parent).overflowX) && parent !== document.body && parent.getBoundingClientRect().right <= innerWidth + 1) return true; return false; } }).slice(0, 5).map(element => element.outerHTML.slice(0, 120)));
       equal(wide, []);
+      equal(await page.value("(main => main.scrollWidth - main.clientWidth)(document.querySelector('main'))"), 0, "the content scrolls sideways");
       ok(await page.value("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways");
     }), { width: 390, height: 800, ratio: 2, mobile: true });
     for (const scheme of ["dark", "light"]) {

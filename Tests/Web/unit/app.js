@@ -129,6 +129,13 @@ test("a tree needs no crossing at all, nor do two that stand beside one another"
   }
 });
 
+test("who comes back to a layer stands where it stood there", () => {
+  const before = new Map([["x", { fromRight: 2, row: 0, rows: { 1: 4, 2: 0 } }], ["y", { fromRight: 0, row: 0, rows: { 0: 0 } }]]);
+  const { places } = layout(["x", "y"], [["x", "y"]], [], before);
+  equal([places.get("x").fromRight, places.get("x").row, places.get("y").row], [1, 4, 0]);
+  equal(places.get("x").rows, { 1: 4, 2: 0 });
+});
+
 test("in a fleet that changes, nobody who stays in a layer moves, whatever comes and goes", () => {
   for (let seed = 1; seed <= 5; seed++) {
     const { nodes, waits, ties } = fleet(30, seed);
