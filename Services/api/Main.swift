@@ -15,8 +15,7 @@ enum Main {
             let tokens = try configuration.require("SWITCHBACK_TOKENS", for: "the file of access tokens, lines `token role name`")
             let bus = try await context.connect(inline: true)
             let bulk = try await context.connect(bulk: true)
-            try await context.ensureStreams(bulk)
-            try await context.ensureAuditStream(bulk)
+            try await context.ensureStreams(bulk, audit: true)
             let micro = try Microservice(
                 bus, name: "api", id: configuration.instance, version: ServiceProgram.version, summary: "HTTP, WebSocket, SSE, web",
                 started: Timestamp.now().description)

@@ -10,6 +10,7 @@ enum Main {
         await ServiceProgram.run("detector") { context in
             let configuration = context.configuration
             let bus = try await context.connect()
+            try await context.ensureStreams(bus)
             let detector = try DetectorService(
                 bus: bus, agentFolders: AgentCatalog.folders(program: CommandLine.arguments.first, environment: configuration.environment),
                 instance: configuration.instance, streamReplicas: configuration.streamReplicas, logger: context.logger)

@@ -16,8 +16,7 @@ enum Main {
             try await pool.waitUntilReachable(timeout: .seconds(30))
             context.health.register("database") { await pool.problem() }
             let bus = try await context.connect()
-            try await context.ensureStreams(bus)
-            try await context.ensureAuditStream(bus)
+            try await context.ensureStreams(bus, audit: true)
             let micro = try Microservice(
                 bus, name: "registry", id: context.configuration.instance, version: ServiceProgram.version,
                 summary: "pods, runners, lifecycle and its history", started: Timestamp.now().description)

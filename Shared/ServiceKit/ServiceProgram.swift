@@ -58,12 +58,14 @@ public struct ServiceContext: Sendable {
     }
 
     /// Makes the streams where they are missing: now, when the bus comes back without them, and when `/readyz` is asked, which says why they cannot be.
-    public func ensureStreams(_ bus: BusConnection) async throws(BusError) {
+    ///
+    /// - Parameter audit: that of what people and agents did as well.
+    public func ensureStreams(_ bus: BusConnection, audit: Bool = false) async throws(BusError) {
         health.register("jetstream") { [weak bus, self] in
             // Without a connection that is what is to be said.
             guard let bus, bus.isConnected else { return nil }
             do throws(BusError) {
-                try await makeStreams(bus)
+                try await makeStreams(bus, audit)
                 return nil
             } catch {
                 return "\(error)"
@@ -73,25 +75,21 @@ public struct ServiceContext: Sendable {
             guard state == .reconnected else { return }
             Task { [weak bus] in
                 do throws(BusError) {
-                    if let bus { try await makeStreams(bus) }
+                    if let bus { try await makeStreams(bus, audit) }
                 } catch {
                     logger.error("JetStream", metadata: ["reason": "\(error)"])
                 }
             }
         }
-        try await makeStreams(bus)
+        try await makeStreams(bus, audit)
     }
 
-    private func makeStreams(_ bus: BusConnection) async throws(BusError) {
+    private func makeStreams(_ bus: BusConnection, _ audit: Bool) async throws(BusError) {
         var terminals = StreamLimits.terminals, events = StreamLimits.events
         terminals.replicas = configuration.streamReplicas
         events.replicas = configuration.streamReplicas
         try await JetStream(bus).ensureStreams(terminals: terminals, events: events)
-    }
-
-    /// Makes the stream of what people and agents did, where it is missing.
-    public func ensureAuditStream(_ bus: BusConnection) async throws(BusError) {
-        try await JetStream(bus).ensureAuditStream(replicas: configuration.streamReplicas)
+        if audit { try await JetStream(bus).ensureAuditStream(replicas: configuration.streamReplicas) }
     }
 }
 

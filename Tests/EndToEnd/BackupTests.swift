@@ -126,4 +126,33 @@ struct BackupTests {
         #expect(String(decoding: try await stack.recordedOutput(fresh), as: UTF8.self).contains("new-500"))
         #expect(try await stack.verify(fresh).ok)
     }
+
+    @Test("a bus that lost its disk is filled anew without a restart of anything: changes are made and noted, pods run, are recorded and end")
+    func lostDisk() async throws {
+        let stack = try await Stack.start(Stack.Part.withoutDetector)
+        let api = APIClient(address: stack.apiURL, token: stack.token)
+        let old = try await stack.run(["sh", "-c", "for i in $(seq 2000); do echo line-$i; done; cat"], name: "old").pod
+        _ = try await stack.waitForScreen(old, "line-2000")
+        _ = try await api.createCredential(name: "before", role: .viewer)
+        #expect(try await stack.verify(old).ok)
+        try await stack.nats.restart(empty: true)
+        // Every change waits for the audit log, which is a stream.
+        try await eventually(within: .seconds(90), "nothing can be changed") { (try? await api.createCredential(name: "after", role: .viewer)) != nil }
+        try await eventually(within: .seconds(90), "the audit log does not go on") {
+            let verified = try? await api.verifyAudit()
+            return verified?.intact == true && (verified?.entries ?? 0) >= 2 ? true : nil
+        }
+        try await eventually(within: .seconds(90), "the pod that was there takes no input") {
+            (try? await api.input("old", .init(text: "still-here\r"))) != nil ? true : nil
+        }
+        try await eventually(within: .seconds(90), "what it prints is not recorded") {
+            let output = (try? await stack.recordedOutput(old)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+            return output.contains("line-1999") && output.contains("still-here") ? true : nil
+        }
+        #expect(try await stack.verify(old).ok)
+        let fresh = try await stack.run(["sh", "-c", "echo fresh"], name: "fresh").pod
+        // Lifecycle follows from the stream's control frames.
+        _ = try await stack.waitUntilEnded(fresh)
+        #expect(try await stack.verify(fresh).ok)
+    }
 }

@@ -73,6 +73,18 @@ public final class DetectorService: Sendable {
         memory.replicas = streamReplicas
         try await stream.ensureStreams(terminals: terminals, events: events)
         try await stream.ensureStream(Streams.detector, subjects: [Subjects.allDetectorMemory], memory)
+        // A bus that lost its disk comes back without it.
+        let limits = memory
+        bus.onStateChange { [stream, logger] state in
+            guard state == .reconnected else { return }
+            Task {
+                do throws(BusError) {
+                    try await stream.ensureStream(Streams.detector, subjects: [Subjects.allDetectorMemory], limits)
+                } catch {
+                    logger.warning("what is remembered cannot be kept", metadata: ["reason": "\(error)"])
+                }
+            }
+        }
         for problem in rules.catalog.problems { logger.warning("a manifest is not used", metadata: ["problem": "\(problem)"]) }
         if rules.catalog.manifests.isEmpty { logger.error("no agent manifests were found: every status will be unknown") }
         await noteStreamPosition()
