@@ -87,22 +87,27 @@ struct AgentTests {
         // The other direction is another binding.
         #expect(await code { try await owner.screen("reviewer") } == .denied)
 
-        let closed = Mutex<Int?>(nil)
-        let shown = Mutex(0)
-        let connection = try await api.terminal("builder", mode: .raw) { message in
-            switch message {
-            case .closed(let code, _): closed.withLock { $0 = code }
-            default: shown.withLock { $0 += 1 }
-            }
+        // Both kinds of stream.
+        let closed = Mutex<[TerminalConnection.Mode: Int]>([:])
+        let shown = Mutex<Set<TerminalConnection.Mode>>([])
+        var connections: [TerminalConnection] = []
+        for mode in [TerminalConnection.Mode.raw, .view] {
+            connections.append(
+                try await api.terminal("builder", mode: mode) { message in
+                    switch message {
+                    case .closed(let code, _): closed.withLock { $0[mode] = code }
+                    default: shown.withLock { _ = $0.insert(mode) }
+                    }
+                })
         }
-        try await eventually(within: .seconds(5), "nothing was shown") { shown.withLock { $0 } > 0 ? true : nil }
+        try await eventually("nothing was shown") { shown.withLock { $0 } == [.raw, .view] ? true : nil }
         let began = ContinuousClock.now
         _ = try await owner.answerBinding(asked.id, .revoke)
-        try await eventually(within: .seconds(5), "the stream stayed open") { closed.withLock { $0 } == 4403 ? true : nil }
+        try await eventually(within: .seconds(5), "a stream stayed open: \(closed.withLock { $0 })") { closed.withLock { $0 } == [.raw: 4403, .view: 4403] ? true : nil }
         #expect(ContinuousClock.now - began < .seconds(60))
         await everythingIsDenied("after the revoke")
         #expect(try await !stack.live(builder).text.contains("intruder"))
-        withExtendedLifetime(connection) {}
+        withExtendedLifetime(connections) {}
     }
 
     @Test("With write another pod types through the gate, in its own name; what is for people is refused; with its end its credential is dead")

@@ -94,7 +94,7 @@ public final class BindingsServer: Sendable {
             var round = 0
             var wasStandstill = false
             while !Task.isCancelled {
-                if bus.isConnected, let payload = try? JSON.encode(Alive(instance: instance, time: .now())) {
+                if round % 5 == 0, bus.isConnected, let payload = try? JSON.encode(Alive(instance: instance, time: .now())) {
                     try? bus.publish(Subjects.alive(service: "bindings", instance: instance), payload: payload)
                 }
                 do {

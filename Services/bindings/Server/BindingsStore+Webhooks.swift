@@ -104,6 +104,8 @@ extension BindingsStore {
     /// - Parameter again: when it is tried again; nil where it never is.
     func end(_ post: DuePost, problem: String?, again: Duration?) async throws {
         try await pool.withTransaction { connection in
+            // The webhook before its posts, as its removal locks them: the other way round the two could wait for each other.
+            try connection.query("UPDATE bindings.webhooks SET last_post = now(), last_problem = $2 WHERE id = $1", post.webhook, problem)
             if let again {
                 try connection.query(
                     "UPDATE bindings.posts SET due = now() + make_interval(secs => $3) WHERE webhook = $1 AND item = $2", post.webhook, post.item.id,
@@ -111,7 +113,6 @@ extension BindingsStore {
             } else {
                 try connection.query("DELETE FROM bindings.posts WHERE webhook = $1 AND item = $2", post.webhook, post.item.id)
             }
-            try connection.query("UPDATE bindings.webhooks SET last_post = now(), last_problem = $2 WHERE id = $1", post.webhook, problem)
         }
     }
 }

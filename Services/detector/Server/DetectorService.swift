@@ -20,7 +20,7 @@ public final class DetectorService: Sendable {
     /// How often the shards' pods are looked after: memory, rules, what has ended.
     static let beat = Duration.seconds(5)
     /// An instance says that it lives this often, and is gone after three silent beats: a pod is without an owner for less than 3 s.
-    static let aliveEvery = Duration.milliseconds(500)
+    static let aliveEvery = Duration.milliseconds(700)
 
     let bus: BusConnection
     let stream: JetStream

@@ -57,7 +57,7 @@ final class RecorderService: Sendable {
     private let outlets: RecorderOutlets
     private let state = Mutex(State())
     private let unsavedBytes = Atomic<Int>(0)
-    private static let longestRest = Duration.seconds(1)
+    private static let longestRest = Duration.seconds(5)
     private let resting = Mutex<CheckedContinuation<Void, Never>?>(nil)
     private let storedSegments = Counter(label: "recorder.segments_sealed")
     private let storedBytes = Counter(label: "recorder.bytes_stored")
@@ -196,7 +196,7 @@ final class RecorderService: Sendable {
 
     // MARK: - Storing
 
-    /// With nothing to store there is little to do: waits until there is, a second at most.
+    /// With nothing to store there is little to do: waits until there is, some seconds at most.
     private func rest() async {
         let timer = Task {
             try? await Task.sleep(for: Self.longestRest)
