@@ -14,13 +14,14 @@ export class Refused extends Error {
 let onSignedOut = () => {};
 export const whenSignedOut = action => { onSignedOut = action; };
 
-export async function ask(path, { method = "GET", body, query, signal, raw = false } = {}) {
+/** `patience`: after so many milliseconds without an answer the server is taken to be away. */
+export async function ask(path, { method = "GET", body, query, signal, raw = false, patience = null } = {}) {
   const given = Object.entries(query ?? {}).filter(([, value]) => value != null && value !== "");
   const address = path + (given.length ? "?" + new URLSearchParams(given) : "");
   let response;
   try {
     response = await fetch(address, {
-      method, signal, headers: body === undefined ? {} : { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()) },
+      method, signal: patience ? AbortSignal.any([AbortSignal.timeout(patience), ...(signal ? [signal] : [])]) : signal, headers: body === undefined ? {} : { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()) },
       body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store",
     });
   } catch (error) {

@@ -15,7 +15,7 @@ class Store extends EventTarget {
   offers(path) { return this.offered.has(path); }
 
   async learn() {
-    const description = await ask("/openapi.json").catch(() => null);
+    const description = await ask("/openapi.json", { patience: 8000 }).catch(() => null);
     if (!description?.paths) return;
     const now = new Set(Object.keys(description.paths)), isNew = [...now].some(path => !this.offered.has(path));
     this.offered = now;
@@ -24,7 +24,7 @@ class Store extends EventTarget {
 
   async start() {
     await this.learn();
-    this.person = await ask("/v1/session").catch(error => { if (error.missing) return { name: "you", role: "operator" }; throw error; });
+    this.person = await ask("/v1/session", { patience: 8000 }).catch(error => { if (error.missing) return { name: "you", role: "operator" }; throw error; });
     this.events?.close();
     this.events = followEvents({
       state: state => this.setLink(state === "open" ? "open" : "offline"),
@@ -77,7 +77,7 @@ class Store extends EventTarget {
         const all = new Map();
         let cursor = null;
         do {
-          const page = await ask("/v1/pods", { query: { limit: 1000, cursor } });
+          const page = await ask("/v1/pods", { query: { limit: 1000, cursor }, patience: 8000 });
           for (const pod of page.pods) all.set(pod.pod, pod);
           cursor = page.next ?? null;
         } while (cursor && all.size < 5000);

@@ -12,7 +12,7 @@ export function tools(stage) {
     const page = await stage.browser.page(options);
     try {
       await page.open(stage.stack.link);
-      await page.until("document.querySelector('.fleet')", "the fleet");
+      await page.until("document.querySelector('.fleet')", "the fleet", 60_000);
       await action(page);
       equal(page.complaints.filter(text => !(options.allows ?? /^$/).test(text)), [], "the console");
     } finally { await page.close(); }
