@@ -132,9 +132,9 @@ struct RecoveryTests {
         try await harness.nats.restart(empty: true)
         try await eventually(within: .seconds(60), "no connection") { (try? await harness.bus.flush()) != nil }
         try await JetStream(harness.bus).ensureStreams()
-        if !whileRunning { try await harness.startRecorder() }
-        // Its sequences lie far below where the recorder was.
+        // Its sequences lie far below where the recorder was; what stands there before it looks is easily missed.
         try await harness.publish(Array(before.frames.suffix(50)) + after.frames)
+        if !whileRunning { try await harness.startRecorder() }
         try await harness.recorded(after.pod, through: after.last, within: .seconds(120))
         #expect(try await harness.allFrames(after.pod) == after.frames)
         #expect(try await harness.allFrames(before.pod) == before.frames)
