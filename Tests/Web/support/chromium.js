@@ -104,9 +104,16 @@ export class Page {
   }
 
   async open(url) {
-    const loaded = new Promise(resolve => { this.loaded = resolve; });
-    await this.send("Page.navigate", { url });
-    await loaded;
+    for (let attempt = 1; ; attempt++) {
+      const loaded = new Promise(resolve => { this.loaded = resolve; });
+      const { errorText } = await this.send("Page.navigate", { url });
+      if (!errorText) await loaded;
+      // On a slow machine a new page's own about:blank may arrive after the navigation, and take its place.
+      const at = await this.value("location.href").catch(() => null);
+      if (!errorText && at !== "about:blank") return;
+      if (attempt === 5) throw new Error(`${url} was not opened: ${errorText ?? `the page is at ${at}`}`);
+      await new Promise(resolve => setTimeout(resolve, 200 * attempt));
+    }
   }
 
   /** The value of an expression, or of a function with arguments, in the page. */
@@ -123,7 +130,7 @@ export class Page {
     for (;;) {
       const value = await this.value(`Promise.resolve(${expression}).then(value => value instanceof Node ? true : value)`).catch(error => { if (/context|navigat/i.test(error.message)) return null; throw error; });
       if (value) return value;
-      if (Date.now() > end) throw new Error(`waited in vain${words ? ` for ${words}` : ""}: ${expression}\nscreen: ${(await this.value(() => document.querySelector(".terminal")?.terminal?.text() ?? document.body.innerText)).slice(0, 1500)}`);
+      if (Date.now() > end) throw new Error(`waited in vain${words ? ` for ${words}` : ""}: ${expression}\ncomplaints: ${this.complaints.join("; ")}\nscreen: ${(await this.value(() => document.querySelector(".terminal")?.terminal?.text() ?? document.body.innerText)).slice(0, 1500)}`);
       await new Promise(resolve => setTimeout(resolve, 25));
     }
   }

@@ -11,8 +11,14 @@ export function tools(stage) {
   const withPage = (options, action) => async () => {
     const page = await stage.browser.page(options);
     try {
-      await page.open(stage.stack.link);
-      await page.until("document.querySelector('.fleet')", "the fleet", 60_000);
+      const begin = async () => { await page.open(stage.stack.link); await page.until("document.querySelector('.fleet')", "the fleet"); };
+      try { await begin(); } catch (error) {
+        // Browsers drop requests when a network comes or goes on their machine, and a page without one of its modules stays empty.
+        if ((await page.value("document.body.innerText")).trim() !== "") throw error;
+        console.error(`a page stayed empty and is opened again: ${page.complaints.join("; ") || "it complained about nothing"}`);
+        page.complaints.length = 0;
+        await begin();
+      }
       await action(page);
       equal(page.complaints.filter(text => !(options.allows ?? /^$/).test(text)), [], "the console");
     } finally { await page.close(); }
