@@ -131,7 +131,7 @@ let package = Package(
         library("Outbox", "Shared/Outbox", ["Bus", "Contract", "Database", logging, metrics]),
         library("PostgresPrograms", "Shared/PostgresPrograms"),
         library("Sharding", "Shared/Sharding", ["Contract", "Bus", logging]),
-        library("ServiceKit", "Shared/ServiceKit", ["Bus", "Contract", hummingbird, lifecycle, unixSignals, logging, metrics, coreMetrics]),
+        library("ServiceKit", "Shared/ServiceKit", ["Bus", "Contract", hummingbird, hummingbirdCore, lifecycle, unixSignals, logging, metrics, coreMetrics]),
         library("TestSupport", "Shared/TestSupport", ["Bus", "Contract", "Database", "Compression", "PostgresPrograms", "Terminal", logging]),
 
         // The shim: one process per pod. No Foundation networking, no HTTP, small.

@@ -1,5 +1,6 @@
 internal import Contract
 internal import Hummingbird
+internal import HummingbirdCore
 internal import Logging
 internal import NIOPosix
 internal import ServiceLifecycle
@@ -32,13 +33,24 @@ enum HealthServer {
     static func application(
         _ configuration: ServiceConfiguration, health: Health, metrics: PrometheusRegistry, logger: Logger,
         onListening: @escaping @Sendable (Int) async -> Void
-    ) -> some Service {
+    ) throws -> any Service {
         var quiet = logger
         quiet.logLevel = max(.warning, logger.logLevel)
-        return Application(
-            router: routes(health: health, metrics: metrics),
+        let responder = routes(health: health, metrics: metrics).buildResponder()
+        // Without an `Application` around it, whose clock for the header `Date` would wake the process twice a second.
+        return try HTTPServerBuilder.http1(configuration: .init()).buildServer(
             configuration: .init(address: .hostname(configuration.http.host, port: configuration.http.port)),
-            onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) },
-            logger: quiet)
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: quiet,
+            responder: { [quiet] request, writer, channel in
+                let context = BasicRequestContext(source: .init(channel: channel, logger: quiet))
+                let response: Response
+                do {
+                    response = try await responder.respond(to: request, context: context)
+                } catch {
+                    response = Response(status: .internalServerError)
+                }
+                try await writer.write(response: response.head, body: response.body)
+            },
+            onServerRunning: { channel in await onListening(channel.localAddress?.port ?? 0) })
     }
 }

@@ -61,17 +61,20 @@ public struct ServiceContext: Sendable {
     ///
     /// - Parameter audit: that of what people and agents did as well.
     public func ensureStreams(_ bus: BusConnection, audit: Bool = false) async throws(BusError) {
+        let streams = KnownStreams()
         health.register("jetstream") { [weak bus, self] in
-            // Without a connection that is what is to be said.
-            guard let bus, bus.isConnected else { return nil }
+            // Without a connection that is what is to be said. A server that keeps its connections keeps its streams, for a while at least.
+            guard let bus, bus.isConnected, streams.isDue else { return nil }
             do throws(BusError) {
                 try await makeStreams(bus, audit)
+                streams.wereSeen()
                 return nil
             } catch {
                 return "\(error)"
             }
         }
         bus.onStateChange { [weak bus, self] state in
+            streams.areInDoubt()
             guard state == .reconnected else { return }
             Task { [weak bus] in
                 do throws(BusError) {
@@ -91,6 +94,16 @@ public struct ServiceContext: Sendable {
         try await JetStream(bus).ensureStreams(terminals: terminals, events: events)
         if audit { try await JetStream(bus).ensureAuditStream(replicas: configuration.streamReplicas) }
     }
+}
+
+/// When the streams were last seen to be there.
+private final class KnownStreams: Sendable {
+    private static let trust = Duration.seconds(60)
+    private let seen = Mutex<ContinuousClock.Instant?>(nil)
+
+    var isDue: Bool { seen.withLock { $0.map { .now - $0 > Self.trust } ?? true } }
+    func wereSeen() { seen.withLock { $0 = .now } }
+    func areInDoubt() { seen.withLock { $0 = nil } }
 }
 
 /// A part that runs until the program is told to stop, and then stops by `stop`.
@@ -147,7 +160,7 @@ public enum ServiceProgram {
 
         let context = ServiceContext(configuration: configuration, logger: logger, health: health, metrics: metrics)
         let (ports, listening) = AsyncStream.makeStream(of: Int.self)
-        let server = HealthServer.application(configuration, health: health, metrics: metrics, logger: logger) { listening.yield($0) }
+        let server = try HealthServer.application(configuration, health: health, metrics: metrics, logger: logger) { listening.yield($0) }
         let starter = Starter()
         var group = ServiceGroupConfiguration(
             services: [.init(service: server), .init(service: starter)], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))

@@ -197,11 +197,11 @@ struct RegistryServerTests {
             try await store.beat(Heartbeat(runner: "r", host: "h", version: "1", sent: time, clockOffset: 70_000, pods: []), at: time)
         }
         try await beat(start)
-        #expect(try await store.markOffline(now: start + .milliseconds(4200)) == [])
-        try await beat(start + .milliseconds(4400))
-        #expect(try await store.markOffline(now: start + .milliseconds(10_800)) == [])
-        #expect(try await store.markOffline(now: start + .milliseconds(11_500)) == ["r"])
-        #expect(try await store.markOffline(now: start + .milliseconds(12_000)) == [])
+        #expect(try await store.markOffline(now: start + .milliseconds(6200)) == [])
+        try await beat(start + .milliseconds(6400))
+        #expect(try await store.markOffline(now: start + .milliseconds(16_000)) == [])
+        #expect(try await store.markOffline(now: start + .milliseconds(16_600)) == ["r"])
+        #expect(try await store.markOffline(now: start + .milliseconds(17_000)) == [])
         #expect(try await it.client.runners().first?.state == "offline")
         let wanted = await #expect(throws: ErrorBody.self) {
             try await it.client.create(CreatePod(spec: PodSpec(command: ["bash"], runner: "r"), author: .alice))

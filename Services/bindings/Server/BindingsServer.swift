@@ -93,20 +93,29 @@ public final class BindingsServer: Sendable {
         Task {
             var round = 0
             var wasStandstill = false
+            var seen = -1
+            var next: Timestamp?
+            var isDue = false, isMailWaiting = false
             while !Task.isCancelled {
                 if round % 5 == 0, bus.isConnected, let payload = try? JSON.encode(Alive(instance: instance, time: .now())) {
                     try? bus.publish(Subjects.alive(service: "bindings", instance: instance), payload: payload)
                 }
                 do {
-                    let due = try await service.store.due(.now())
-                    var isChanged = due.records
-                    if due.records { try await service.tick() }
+                    // Nothing changed here, nothing is due: another instance's changes are looked for with everything else.
+                    let changes = service.store.changes.value
+                    if changes != seen || isMailWaiting || round % 5 == 0 || next.map({ $0 <= .now() }) == true {
+                        let due = try await service.store.due(.now())
+                        (seen, next, isMailWaiting, isDue) = (changes, due.next, due.mail, due.records)
+                    }
+                    var isChanged = isDue
+                    if isDue { try await service.tick() }
+                    isDue = false
                     if round % 5 == 0, bus.isConnected {
                         try await service.reconcile(&wasStandstill)
                         await service.texts?.look()
                         isChanged = true
                     }
-                    if due.mail { await service.mail?.look() }
+                    if isMailWaiting { await service.mail?.look() }
                     // Also sends what another instance left when it ended.
                     if isChanged { await sender.wake() }
                 } catch {

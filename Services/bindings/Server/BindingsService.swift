@@ -234,8 +234,12 @@ struct BindingsService: Sendable {
     /// - Parameter wasStandstill: what the look before found.
     func reconcile(_ wasStandstill: inout Bool) async throws {
         let concerned = try await store.concernedPods()
+        // A standstill that was told of is over when nothing is left open.
+        if concerned.isEmpty {
+            wasStandstill = false
+            guard try await store.list(Attention.self).contains(where: { $0.kind == .standstill }) else { return }
+        }
         let pods = concerned.isEmpty ? [] : try await self.pods.livePods()
-        // Also when nothing is left open: a standstill that was told of is over then.
         try await watchStandstill(pods, &wasStandstill)
         let live = Dictionary(pods.map { ($0.pod, $0) }, uniquingKeysWith: { first, _ in first })
         for pod in concerned {

@@ -1,9 +1,19 @@
 internal import Contract
 internal import Database
+internal import Synchronization
+
+/// How often something was changed by way of a store and its copies.
+final class ChangeCount: Sendable {
+    private let count = Atomic<Int>(0)
+
+    var value: Int { count.load(ordering: .sequentiallyConsistent) }
+    func add() { count.add(1, ordering: .sequentiallyConsistent) }
+}
 
 /// The SQL of bindings, waits and attention.
 struct BindingsStore: Sendable {
     let pool: DatabasePool
+    let changes = ChangeCount()
 
     func migrate() async throws {
         try await pool.migrate(schema: Self.schema, Self.migrations)
@@ -11,7 +21,8 @@ struct BindingsStore: Sendable {
 
     /// Runs `body` as the only one who changes anything, with the time that its changes have.
     func change<Value: Sendable>(_ body: @escaping @Sendable (inout Ledger) throws -> Value) async throws -> Value {
-        try await pool.withTransaction { connection in
+        defer { changes.add() }
+        return try await pool.withTransaction { connection in
             var ledger = try Ledger(locking: connection)
             return try body(&ledger)
         }
@@ -94,15 +105,16 @@ struct BindingsStore: Sendable {
         }
     }
 
-    /// Whether time has something to do with records; and whether messages wait for pods. One question, because it is asked each second.
-    func due(_ now: Timestamp) async throws -> (records: Bool, mail: Bool) {
+    /// Whether time has something to do with records, and when it will next; and whether messages wait for pods. One question, because it is asked often.
+    func due(_ now: Timestamp) async throws -> (records: Bool, next: Timestamp?, mail: Bool) {
         try await pool.withConnection { connection in
             let row = try connection.query(
                 """
-                SELECT EXISTS (SELECT FROM bindings.records WHERE is_open AND due <= $1) AS records,
+                SELECT (SELECT min(due) FROM bindings.records WHERE is_open) AS next,
                     EXISTS (SELECT FROM bindings.mailboxes WHERE is_waiting) AS mail
-                """, now.databaseValue)[0]
-            return (try row.decode("records"), try row.decode("mail"))
+                """)[0]
+            let next = try row.decode("next", as: Int64?.self).map { Timestamp(microseconds: $0) }
+            return (next.map { $0 <= now } ?? false, next, try row.decode("mail"))
         }
     }
 

@@ -29,7 +29,7 @@ public final class RegistryServer: Sendable {
     ///   - signer: signs the bus credentials of pods.
     /// - Throws: when the database or the bus cannot be used.
     public static func start(
-        bus: BusConnection, pool: DatabasePool, logger: Logger, instance: String = "registry", offlineAfter: Duration = .seconds(7), micro: Microservice? = nil,
+        bus: BusConnection, pool: DatabasePool, logger: Logger, instance: String = "registry", offlineAfter: Duration = .seconds(10), micro: Microservice? = nil,
         signer: ShimSigner? = nil
     ) async throws -> RegistryServer {
         let store = RegistryStore(pool: pool)
@@ -77,10 +77,10 @@ public final class RegistryServer: Sendable {
             var from = ContinuousClock.now + grace
             var round = 0
             while !Task.isCancelled {
-                try? await Task.sleep(for: .seconds(2))
+                try? await Task.sleep(for: .seconds(3))
                 round += 1
                 // While the bus is away nobody could hear it.
-                if round % 3 == 0, bus.isConnected, let payload = try? JSON.encode(Alive(instance: instance, time: .now())) {
+                if round % 2 == 0, bus.isConnected, let payload = try? JSON.encode(Alive(instance: instance, time: .now())) {
                     try? bus.publish(Subjects.alive(service: "registry", instance: instance), payload: payload)
                 }
                 if !bus.isConnected { from = .now + grace }

@@ -4,7 +4,7 @@ internal import RegistryClient
 
 extension RegistryStore {
     /// Beats come each second; a runner is offline when three are missing, and one that is late is not.
-    static let offlineAfter = Duration.seconds(7)
+    static let offlineAfter = Duration.seconds(10)
 
     /// Notes a beat.
     func beat(_ beat: Heartbeat, at now: Timestamp) async throws {

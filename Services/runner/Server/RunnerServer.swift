@@ -57,16 +57,16 @@ public final class RunnerServer: Sendable {
         subscriptions.withLock { $0 = all }
     }
 
-    /// Every two seconds a heartbeat; each third one after a look around.
+    /// Every three seconds a heartbeat; each second one after a look around.
     private func beat() {
         let task = Task { [weak self] in
             var count = 0
             while !Task.isCancelled {
                 guard let self else { return }
                 count += 1
-                if count % 3 == 0 { await self.service.lookAround() }
+                if count % 2 == 0 { await self.service.lookAround() }
                 await self.heartbeat()
-                try? await Task.sleep(for: .seconds(2))
+                try? await Task.sleep(for: .seconds(3))
             }
         }
         work.withLock { $0.append(task) }
