@@ -71,7 +71,10 @@ struct Grid: ~Copyable {
 
     @inline(__always)
     func setWrapped(_ row: Int, _ wrapped: Bool) {
-        if wrapped { flags[Int(map[row])] |= RowFlags.wrapped } else { flags[Int(map[row])] &= ~RowFlags.wrapped }
+        let index = Int(map[row])
+        guard (flags[index] & RowFlags.wrapped != 0) != wrapped else { return }
+        // To whoever reads lines it is a change, although every cell may be what it was.
+        flags[index] = (flags[index] ^ RowFlags.wrapped) | RowFlags.indexDirty
     }
 
     func setContentFlags(_ row: Int, _ content: UInt8) {

@@ -89,7 +89,8 @@ struct PeopleTests {
         _ = try await stage.ada.revokeCredential(issued.credential.id)
         try await eventually(within: .seconds(5), "a socket stayed open") { raw.closeCode == 4403 && view.closeCode == 4403 ? true : nil }
         try await stream.value
-        #expect(ContinuousClock.now - began < .seconds(60))
+        // A second is meant; what is looked at anew each 20 s by itself would be too late.
+        #expect(ContinuousClock.now - began < .seconds(10))
         #expect(events.withLock { $0.last } == "revoked")
         withExtendedLifetime(connections) {}
 

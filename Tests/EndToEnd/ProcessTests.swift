@@ -48,7 +48,7 @@ struct ProcessTests {
             .pod
         for part in Stack.Part.allCases.reversed() {
             let time = stack.stop(part)
-            #expect(time < .seconds(30), "\(part) took \(time)")
+            #expect(time < .seconds(20), "\(part) took \(time)")
             try await stack.start(part)
         }
         #expect(FileManager.default.createFile(atPath: stack.directory + "/stop", contents: nil))

@@ -70,8 +70,12 @@ struct ScreenTests {
         if command[0] == "bash" { _ = try await stack.type("\u{15}", into: pod) }
         // A program may throw keys away while it repaints, as top does while it shows a message: asked until it goes.
         let ended = try await eventually(within: .seconds(60), "\(command[0]) did not end") {
-            _ = try await stack.type(quit, into: pod)
-            return try? await stack.waitUntilEnded(pod, within: .seconds(3))
+            _ = try? await stack.type(quit, into: pod)
+            for _ in 0..<30 {
+                if let now = try? await stack.pod(pod.text), now.lifecycle == .ended { return now }
+                try await Task.sleep(for: .milliseconds(100))
+            }
+            return nil
         }
         #expect(ended.exit == .code(0))
         let frames = try await stack.recorded(pod)

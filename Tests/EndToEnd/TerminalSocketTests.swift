@@ -160,7 +160,7 @@ struct TerminalSocketTests {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(silent, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
         }
         #expect(connected == 0)
-        #expect(stack.stop(.api) < .seconds(30))
+        #expect(stack.stop(.api) < .seconds(20))
         try await viewer.wait("the viewer was not told") { $0.closed == 1001 }
         events.cancel()
     }

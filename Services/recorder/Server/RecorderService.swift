@@ -202,10 +202,14 @@ final class RecorderService: Sendable {
             try? await Task.sleep(for: Self.longestRest)
             resting.withLock { $0.take() }?.resume()
         }
-        await withCheckedContinuation { continuation in
-            resting.withLock { $0 = continuation }
-            // What came in between has nobody to wake.
-            if unsaved > 0 || Task.isCancelled { resting.withLock { $0.take() }?.resume() }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                resting.withLock { $0 = continuation }
+                // What came in between has nobody to wake.
+                if unsaved > 0 || Task.isCancelled { resting.withLock { $0.take() }?.resume() }
+            }
+        } onCancel: {
+            resting.withLock { $0.take() }?.resume()
         }
         timer.cancel()
     }

@@ -149,7 +149,8 @@ final class Stack: Sendable {
     /// Asks a part to stop. Gives the seconds it took.
     func stop(_ part: Part) -> Duration {
         let start = ContinuousClock.now
-        running.withLock { $0.removeValue(forKey: part) }?.end(SIGTERM)
+        // Long enough that a part which does not end by itself is told from a slow machine.
+        running.withLock { $0.removeValue(forKey: part) }?.end(SIGTERM, seconds: 60)
         return ContinuousClock.now - start
     }
 
