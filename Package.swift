@@ -175,7 +175,7 @@ let package = Package(
         tests("Contract", ["Contract"]),
         tests("Asciicast", ["Asciicast"]),
         tests("Pattern", ["Pattern", "Contract"]),
-        tests("Redaction", ["Redaction", "Contract", "Terminal"]),
+        tests("Redaction", ["Redaction", "Contract", "Terminal", "TestSupport"]),
         tests("Agents", ["Agents", "Contract"]),
         tests("Detection", ["Detection", "Agents", "Contract", "Inspect", "Terminal"]),
         tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract"]),

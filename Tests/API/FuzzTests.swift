@@ -9,18 +9,6 @@ import Testing
 /// Requests made up from the API's own description: right ones, nearly right ones and wrong ones. The same seed makes the same requests.
 @Suite("Requests made up from the description", .serialized)
 struct FuzzTests {
-    /// Repeatable random numbers (SplitMix64; Steele, Lea and Flood, 2014).
-    struct Seeded: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
-    }
-
     private static let texts = [
         "", "x", "shown", "p", "paaaaaaaaaaaa", "person:ada", "pod:x", "%", "%00", "..", "../..", "a b", "é", "日本", "\u{1F600}", "\u{202e}", "\0", "\r\n", "'", "\"", ";--",
         "' OR 1=1", "${x}", "{{x}}", "<script>", "-1", "0", "1", "18446744073709551616", "1e309", "NaN", "true", "null", "[]", "-5m", "+90s", "14:03:07",
@@ -28,7 +16,7 @@ struct FuzzTests {
     ]
 
     private struct Generator {
-        var random: Seeded
+        var random: SplitMix
         let schemas: [String: Any]
 
         mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
@@ -98,7 +86,7 @@ struct FuzzTests {
         let document = try #require(try JSONSerialization.jsonObject(with: Data(raw)) as? [String: Any])
         let schemas = try #require((document["components"] as? [String: Any])?["schemas"] as? [String: Any])
         let paths = try #require(document["paths"] as? [String: [String: [String: Any]]])
-        var generator = Generator(random: Seeded(state: seed), schemas: schemas)
+        var generator = Generator(random: SplitMix(state: seed), schemas: schemas)
         let tokens = [SecurityStage.admin, SecurityStage.admin, SecurityStage.operatorToken, SecurityStage.viewer]
         var counts: [Int: Int] = [:]
         let deadline = ContinuousClock.now + .seconds(20)

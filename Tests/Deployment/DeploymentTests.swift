@@ -125,25 +125,6 @@ struct DeploymentTests {
     }
 
     private func run(_ words: [String]) async throws -> (status: Int32, output: String) {
-        try await withCheckedThrowingContinuation { continuation in
-            Thread.detachNewThread {
-                do {
-                    let process = Process()
-                    process.executableURL = URL(filePath: words[0])
-                    process.arguments = Array(words.dropFirst())
-                    process.currentDirectoryURL = URL(filePath: Self.root)
-                    let output = Pipe()
-                    process.standardOutput = output
-                    process.standardError = output
-                    try process.run()
-                    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-                    // Foundation's own waiting spins a run loop, which never ends on a thread that is not the main one.
-                    while process.isRunning { usleep(2000) }
-                    continuation.resume(returning: (process.terminationStatus, text))
-                } catch {
-                    continuation.resume(throwing: error)
-                }
-            }
-        }
+        try await TestSupport.output(of: words, in: Self.root)
     }
 }

@@ -12,25 +12,7 @@ struct BackupTests {
 
     private func script(_ name: String, _ arguments: [String]) async throws -> (status: Int32, output: String) {
         let programs = try PostgresPrograms.findFolder(environment: ProcessInfo.processInfo.environment)
-        return try await withCheckedThrowingContinuation { continuation in
-            Thread.detachNewThread {
-                do {
-                    let process = Process()
-                    process.executableURL = URL(filePath: Self.root + "/scripts/" + name)
-                    process.arguments = arguments
-                    process.environment = ProcessInfo.processInfo.environment.merging(["SWITCHBACK_POSTGRES": programs]) { $1 }
-                    let output = Pipe()
-                    process.standardOutput = output
-                    process.standardError = output
-                    try process.run()
-                    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-                    while process.isRunning { usleep(2000) }
-                    continuation.resume(returning: (process.terminationStatus, text))
-                } catch {
-                    continuation.resume(throwing: error)
-                }
-            }
-        }
+        return try await TestSupport.output(of: [Self.root + "/scripts/" + name] + arguments, environment: ["SWITCHBACK_POSTGRES": programs])
     }
 
     private struct Before {

@@ -3,6 +3,7 @@ import Compression
 import Contract
 import Foundation
 import Terminal
+import TestSupport
 import Testing
 
 @Suite("The recorder's pure parts")

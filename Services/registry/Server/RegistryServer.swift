@@ -14,6 +14,9 @@ public final class RegistryServer: Sendable {
     private let watch: Task<Void, Never>
     private let micro: Microservice?
 
+    /// Beats come every three seconds; a runner is offline when three are missing, and one that is late is not.
+    public static let offlineAfter = Duration.seconds(10)
+
     /// `svc.registry.<instance>.alive`
     private struct Alive: Encodable {
         var service = "registry"
@@ -29,7 +32,7 @@ public final class RegistryServer: Sendable {
     ///   - signer: signs the bus credentials of pods.
     /// - Throws: when the database or the bus cannot be used.
     public static func start(
-        bus: BusConnection, pool: DatabasePool, logger: Logger, instance: String = "registry", offlineAfter: Duration = .seconds(10), micro: Microservice? = nil,
+        bus: BusConnection, pool: DatabasePool, logger: Logger, instance: String = "registry", offlineAfter: Duration = RegistryServer.offlineAfter, micro: Microservice? = nil,
         signer: ShimSigner? = nil
     ) async throws -> RegistryServer {
         let store = RegistryStore(pool: pool)

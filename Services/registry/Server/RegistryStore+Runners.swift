@@ -3,9 +3,6 @@ internal import Database
 internal import RegistryClient
 
 extension RegistryStore {
-    /// Beats come each second; a runner is offline when three are missing, and one that is late is not.
-    static let offlineAfter = Duration.seconds(10)
-
     /// Notes a beat.
     func beat(_ beat: Heartbeat, at now: Timestamp) async throws {
         try await pool.withTransaction { connection in
@@ -27,7 +24,7 @@ extension RegistryStore {
     }
 
     /// Marks the runners whose beats are missing. Gives their names.
-    func markOffline(now: Timestamp, after silence: Duration = RegistryStore.offlineAfter) async throws -> [String] {
+    func markOffline(now: Timestamp, after silence: Duration = RegistryServer.offlineAfter) async throws -> [String] {
         try await pool.withTransaction { connection in
             let limit = now - silence
             let names = try connection.query(
