@@ -5,6 +5,7 @@ internal import Glibc
 ///
 /// | file | who reads it |
 /// |---|---|
+/// | `revoked` | the same: lines `key time` of what was taken back |
 /// | `root.json` | `switchback keys` and `up` only: whoever has it may do anything |
 /// | `<service>.creds`, `runner.creds` | that service |
 /// | `shim-signer` | the registry, which signs for pods |
@@ -12,7 +13,10 @@ internal import Glibc
 struct BusKeys {
     static let signerFile = "shim-signer"
 
+    static let revokedFile = "revoked"
+
     private let authority: BusAuthority
+    private let folder: String
 
     /// Reads the root in `folder`, or makes one.
     static func open(_ folder: String) throws(StackError) -> BusKeys {
@@ -21,18 +25,31 @@ struct BusKeys {
         guard Files.exists(file) else {
             let authority = BusAuthority()
             try Files.write(authority.seeds, to: file)
-            return BusKeys(authority: authority)
+            return BusKeys(authority: authority, folder: folder)
         }
         guard let authority = BusAuthority(seeds: Files.read(file) ?? "") else {
             throw StackError(
                 .badSettings, "\(file) is damaged or cannot be read.",
                 fix: "Restore it from a backup. Without it, remove \(folder): everybody gets new credentials, and pods that run lose the bus.")
         }
-        return BusKeys(authority: authority)
+        return BusKeys(authority: authority, folder: folder)
     }
 
-    /// Lines for nats-server: whom it trusts.
-    var serverConfiguration: String { authority.serverConfiguration() }
+    /// Lines for nats-server: whom it trusts, and whom no more.
+    /// - Parameter old: the lines that these replace, so that a server that runs takes them.
+    func serverConfiguration(replacing old: String? = nil) -> String { authority.serverConfiguration(revoked: revoked, replacing: old) }
+
+    /// What was taken back.
+    private var revoked: [BusRevocation] {
+        (Files.read("\(folder)/\(Self.revokedFile)") ?? "").split(separator: "\n").compactMap { BusRevocation(line: $0) }
+    }
+
+    /// Notes that the credentials in `text` (a `.creds` file's, or a user's public key) count no more.
+    func revoke(_ text: String) throws(StackError) -> BusRevocation? {
+        guard let revocation = BusRevocation(text) else { return nil }
+        try Files.write((revoked + [revocation]).map { $0.line + "\n" }.joined(), to: "\(folder)/\(Self.revokedFile)")
+        return revocation
+    }
 
     /// The name of the folder where a server keeps its streams.
     var accountName: String { authority.accountName }

@@ -6,6 +6,7 @@ internal import Glibc
 /// | file | who reads it |
 /// |---|---|
 /// | `root/root.json` | `switchback keys` only: it signs everything on the bus |
+/// | `root/revoked` | the same: which credentials were taken back |
 /// | `nats/access.conf` | nats-server: whom it trusts; holds no secret |
 /// | `<service>/bus.creds` | that service |
 /// | `registry/shim-signer` | the registry, which signs for pods |
@@ -45,7 +46,7 @@ public enum Keys {
         try put({ keys.credentials(.tap) }, folder + "/people/tap.creds")
         try put({ keys.credentials(.admin) }, folder + "/people/admin.creds")
         try put({ keys.systemCredentials }, folder + "/people/system.creds")
-        try put({ keys.serverConfiguration }, folder + "/nats/access.conf")
+        try put({ keys.serverConfiguration(replacing: Files.read(access(folder))) }, access(folder))
         try put({ keys.accountName + "\n" }, folder + "/nats/account")
         if isOld { try Files.write(rights, to: stamp) }
 
@@ -61,6 +62,29 @@ public enum Keys {
             try write("sb_\(StackSettings.secret(bytes: 24)) admin admin\n", "\(folder)/api/tokens", &written)
         }
         return written
+    }
+
+    private static func access(_ folder: String) -> String { folder + "/nats/access.conf" }
+
+    /// Takes credentials back, so that nats-server lets their owner in no more once it has read its configuration anew.
+    ///
+    /// - Parameter what: a `.creds` file, which goes, so that ``make(in:runners:hosts:database:)`` puts a new one in its place if it is one of ours; or the
+    ///   public key of its owner (`U…`), as nats-server's log and `nats server report connections` show it.
+    /// - Returns: the public key.
+    public static func revoke(_ what: String, in folder: String) throws(StackError) -> String {
+        guard Files.exists(folder + "/root/root.json") else {
+            throw StackError(.badSettings, "\(folder) holds no root/root.json.", fix: "Name the folder that `switchback keys` made.")
+        }
+        let file = Files.exists(what) ? what : nil
+        let keys = try BusKeys.open(folder + "/root")
+        guard let revocation = try keys.revoke(file.flatMap { Files.read($0) } ?? what) else {
+            throw StackError(
+                .badSettings, "\(what) is neither a credentials file nor a user's public key.", fix: "Give a .creds file, or a key that begins with U.")
+        }
+        var written: [String] = []
+        if let file { Files.remove(file) }
+        try write(keys.serverConfiguration(replacing: Files.read(access(folder))), access(folder), &written)
+        return revocation.user
     }
 
     /// Everybody's rights in this version.

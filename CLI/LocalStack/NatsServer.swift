@@ -57,7 +57,7 @@ enum NatsServer {
             let keys = try BusKeys.open(home.busDirectory)
             try keys.write(runner: runner, in: home.busDirectory)
             try keys.takeOver(store: store)
-            access = keys.serverConfiguration
+            access = keys.serverConfiguration()
         }
         var complaint = ""
         for knowsStallOption in [true, false] {

@@ -48,15 +48,19 @@ public struct BusAuthority: Sendable {
     /// The account's name, which is also the name of the folder where a server keeps its streams.
     public var accountName: String { account.publicKey }
 
-    /// Lines for nats-server's configuration: whom it trusts. They hold no secret.
-    public func serverConfiguration(now: Timestamp = .now()) -> String {
+    /// Lines for nats-server's configuration: whom it trusts, and whom no more. They hold no secret.
+    /// - Parameter old: the lines that these replace: a server that runs takes no other operator's token, not even another one of the same operator.
+    public func serverConfiguration(revoked: [BusRevocation] = [], replacing old: String? = nil, now: Timestamp = .now()) -> String {
         let time = now.microseconds / 1_000_000
-        let operatorToken = JWT.sign(
-            JWT.Operator(system_account: system.publicKey), name: "switchback", subject: self.operator.publicKey, by: self.operator, now: time)
+        let operatorToken =
+            old.flatMap(Self.operatorToken)
+            ?? JWT.sign(
+                JWT.Operator(system_account: system.publicKey), name: "switchback", subject: self.operator.publicKey, by: self.operator, now: time)
         let scope = JWT.Account.Scope(key: shims.publicKey, role: "shim", template: JWT.Rights(.shims))
+        let revocations = Dictionary(revoked.map { ($0.user, $0.time) }, uniquingKeysWith: max)
         let accountToken = JWT.sign(
-            JWT.Account(limits: .init(mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1), signing_keys: [scope]), name: "switchback",
-            subject: account.publicKey, by: self.operator, now: time)
+            JWT.Account(limits: .init(mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1), signing_keys: [scope], revocations: revocations.isEmpty ? nil : revocations),
+            name: "switchback", subject: account.publicKey, by: self.operator, now: time)
         let systemToken = JWT.sign(
             JWT.Account(limits: .init(), signing_keys: nil), name: "SYS", subject: system.publicKey, by: self.operator, now: time)
         return """
@@ -72,6 +76,12 @@ public struct BusAuthority: Sendable {
             }
 
             """
+    }
+
+    private static func operatorToken(in configuration: String) -> String? {
+        let words = configuration.split(whereSeparator: \.isWhitespace)
+        guard let name = words.firstIndex(of: "operator:"), words.indices.contains(name + 1) else { return nil }
+        return String(words[name + 1].filter { $0 != "\"" })
     }
 
     /// A new credential, as the text of a `.creds` file.
@@ -126,8 +136,44 @@ public struct ShimSigner: Sendable {
     }
 }
 
+/// A credential that was taken back: nats-server lets its user in no more, and closes what is open.
+public struct BusRevocation: Sendable, Equatable {
+    /// The user's public key, `U…`.
+    public var user: String
+    /// Seconds since 1970: what was signed for that key until then does not count.
+    public var time: Int64
+
+    /// - Parameter text: a user's public key, or the text of a `.creds` file.
+    public init?(_ text: String, now: Timestamp = .now()) {
+        let words = text.split(whereSeparator: \.isWhitespace)
+        let key = words.first.map(String.init) ?? ""
+        guard let user = words.count == 1 && NKey.isPublic(key, .user) ? key : Credentials.user(inFile: text) else { return nil }
+        self.user = user
+        time = now.microseconds / 1_000_000
+    }
+
+    /// Reads a line that ``line`` wrote.
+    public init?(line: some StringProtocol) {
+        let words = line.split(separator: " ")
+        guard words.count == 2, NKey.isPublic(String(words[0]), .user), let time = Int64(words[1]) else { return nil }
+        user = String(words[0])
+        self.time = time
+    }
+
+    public var line: String { "\(user) \(time)" }
+}
+
 /// The form of a `.creds` file. Source: github.com/nats-io/jwt, `FormatUserConfig`.
 enum Credentials {
+    /// Whose a file is: the public half of its seed.
+    static func user(inFile text: String) -> String? {
+        let lines = text.split(whereSeparator: \.isNewline)
+        guard let mark = lines.firstIndex(where: { $0.contains("BEGIN USER NKEY SEED") }), lines.indices.contains(mark + 1),
+            let key = NKey(seed: String(lines[mark + 1])), key.kind == .user
+        else { return nil }
+        return key.publicKey
+    }
+
     static func file(token: String, user: NKey) -> String {
         """
         -----BEGIN NATS USER JWT-----

@@ -132,6 +132,8 @@ enum JWT {
 
         var limits: Limits
         var signing_keys: [Scope]?
+        /// By a user's public key, when its credentials were taken back, in seconds since 1970: those signed until then count no more.
+        var revocations: [String: Int64]?
         var default_permissions = Nothing()
         var type = "account"
         var version = 2

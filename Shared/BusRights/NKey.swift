@@ -51,6 +51,12 @@ public struct NKey: Sendable, Equatable {
 
     private static let seedPrefix: UInt8 = 18 << 3
 
+    /// Whether a text is somebody's public key, undamaged.
+    static func isPublic(_ text: String, _ kind: Kind) -> Bool {
+        guard let bytes = Base32.decode(text), bytes.count == 35 else { return false }
+        return bytes[0] == kind.rawValue && checksum(bytes[..<33]) == UInt16(bytes[33]) | UInt16(bytes[34]) << 8
+    }
+
     /// The secret half, as text.
     public var seed: String { Self.text([Self.seedPrefix | kind.rawValue >> 5, (kind.rawValue & 0x1f) << 3] + secret) }
 

@@ -9,6 +9,8 @@ import TestSupport
 final class TrustedBus: Sendable {
     let trusted: BusAuthority
     let server: NATSServer
+    /// What the server was started with.
+    let configuration: String
     private let directory: String
     private let count = Mutex(0)
 
@@ -17,10 +19,12 @@ final class TrustedBus: Sendable {
     /// - Parameter more: further lines of the server's configuration.
     static func start(more: String = "", tls: BusOptions.TLS? = nil) async throws -> TrustedBus {
         let authority = BusAuthority()
-        return TrustedBus(authority, try await NATSServer.start(configuration: authority.serverConfiguration() + more), tls)
+        let configuration = authority.serverConfiguration() + more
+        return TrustedBus(authority, try await NATSServer.start(configuration: configuration), configuration, tls)
     }
 
-    private init(_ authority: BusAuthority, _ server: NATSServer, _ tls: BusOptions.TLS?) {
+    private init(_ authority: BusAuthority, _ server: NATSServer, _ configuration: String, _ tls: BusOptions.TLS?) {
+        self.configuration = configuration
         self.tls = tls
         trusted = authority
         self.server = server

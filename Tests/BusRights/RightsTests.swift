@@ -164,6 +164,34 @@ struct RightsTests {
         #expect(try await !tap.publishIsRefused("$SRV.PING", reply: "\(Subjects.inbox(service: "tap")).x"))
     }
 
+    @Test("a credential that was taken back is let in no more, what is open by it is closed, and nobody else notices")
+    func revoked() async throws {
+        let it = try await TrustedBus.start()
+        let pod = PodID.random()
+        let stolen = it.trusted.shimSigner.credentials(pod: pod, runner: "local")
+        let thief = try await it.connect(stolen, inbox: Subjects.inbox(shim: pod))
+        let other = try await it.connect(shim: pod)
+        let isClosed = Mutex(false)
+        thief.bus.onStateChange { if $0 == .closed { isClosed.withLock { $0 = true } } }
+        let revocation = try #require(BusRevocation(stolen))
+        #expect(BusRevocation(revocation.user)?.user == revocation.user)
+        #expect(BusRevocation(line: revocation.line) == revocation)
+        try it.server.reload(configuration: it.trusted.serverConfiguration(revoked: [revocation], replacing: it.configuration))
+        try await eventually(within: .seconds(60), "it is still open", holds: { isClosed.withLock { $0 } })
+        await #expect { _ = try await it.connect(stolen, inbox: Subjects.inbox(shim: pod)) } throws: { ($0 as? BusError)?.code == .authentication }
+        // One of the same pod that was not taken back, before and after.
+        try await other.bus.flush()
+        #expect(other.bus.statistics.reconnects == 0)
+        _ = try await it.connect(shim: pod)
+    }
+
+    @Test(
+        "what is no key and no credentials file is not taken for one",
+        arguments: ["", "U", "relay", "UAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "-----BEGIN USER NKEY SEED-----", "-----BEGIN USER NKEY SEED-----\nSU"])
+    func noKey(text: String) {
+        #expect(BusRevocation(text) == nil)
+    }
+
     @Test("nobody comes in without a credential, with a password, or with another deployment's")
     func strangers() async throws {
         let trusted = try await TrustedBus.start()

@@ -65,6 +65,35 @@ struct BusKeysTests {
         }
     }
 
+    @Test("Credentials that `keys --revoke` took back are refused, and new ones stand in their place")
+    func revoke() async throws {
+        let directory = TemporaryDirectory()
+        let folder = directory.path + "/keys"
+        func make() throws -> [String] { try Keys.make(in: folder, runners: ["a"], database: "postgres:5432") }
+        _ = try make()
+        let file = folder + "/relay/bus.creds", old = folder + "/old.creds"
+        try Files.write(try #require(Files.read(file)), to: old)
+        let key = try Keys.revoke(file, in: folder)
+        #expect(key.hasPrefix("U"))
+        #expect(try make() == [file])
+        // A second one does not make the first forgotten, and a new version's rights neither.
+        _ = try Keys.revoke(folder + "/runners/a.creds", in: folder)
+        Files.remove(folder + "/root/version")
+        _ = try make()
+        let server = try await NATSServer.start(configuration: try #require(Files.read(folder + "/nats/access.conf")))
+        func connect(_ credentials: String) async throws {
+            let bus = try await server.connect {
+                $0.credentialsFile = credentials
+                $0.inbox = Subjects.inbox(service: "relay")
+            }
+            await bus.close()
+        }
+        try await connect(file)
+        await #expect { try await connect(old) } throws: { ($0 as? BusError)?.code == .authentication }
+        #expect(throws: StackError.self) { try Keys.revoke("nobody", in: folder) }
+        #expect(throws: StackError.self) { try Keys.revoke(key, in: folder + "/elsewhere") }
+    }
+
     @Test("The keys of a bus are for their owner only, stay the same, and damaged ones are not replaced")
     func files() throws {
         let directory = TemporaryDirectory()

@@ -11,6 +11,7 @@ internal import Synchronization
 public final class NATSServer: Sendable {
     public let port: Int
     public let directory: String
+    private let store: String
     private let process: Mutex<ChildProcess?>
 
     /// `nats://127.0.0.1:port`
@@ -19,21 +20,24 @@ public final class NATSServer: Sendable {
     /// Starts a server and waits until it takes connections.
     /// - Parameter configuration: more lines for its configuration file.
     /// - Parameter jetStream: false starts one that stores nothing.
-    public static func start(configuration: String = "", jetStream: Bool = true) async throws -> NATSServer {
+    /// - Parameter store: the folder where it stores, if not one of its own.
+    public static func start(configuration: String = "", jetStream: Bool = true, store: String? = nil) async throws -> NATSServer {
         let template = FileManager.default.temporaryDirectory.path + "/switchback-nats-XXXXXX"
         var path = Array(template.utf8CString)
         guard mkdtemp(&path) != nil else { throw TestSupportError("cannot make \(template)") }
         let directory = String(decoding: path.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         // The ports file tells the port that the system chose, so tests can run side by side.
-        let child = try launch(directory: directory, port: -1, configuration: configuration, jetStream: jetStream)
+        let store = store ?? directory + "/store"
+        let child = try launch(directory: directory, port: -1, configuration: configuration, store: jetStream ? store : nil)
         let file = "\(directory)/\(programName())_\(child.pid).ports"
         let port = try await eventually(within: .seconds(10), "nats-server did not write \(file); see \(directory)/log") {
             readPort(file)
         }
-        return NATSServer(port: port, directory: directory, process: child)
+        return NATSServer(port: port, directory: directory, store: store, process: child)
     }
 
-    private init(port: Int, directory: String, process: ChildProcess) {
+    private init(port: Int, directory: String, store: String, process: ChildProcess) {
+        self.store = store
         self.port = port
         self.directory = directory
         self.process = Mutex(process)
@@ -55,14 +59,20 @@ public final class NATSServer: Sendable {
 
     public func thaw() { process.withLock { $0 }?.send(SIGCONT) }
 
+    /// Lets it read another configuration while it runs.
+    public func reload(configuration: String) throws {
+        try Self.write(configuration, directory)
+        process.withLock { $0 }?.send(SIGHUP)
+    }
+
     /// Starts it again on the same port with the same store, and waits until it takes connections.
     /// - Parameters:
     ///   - jetStream: false starts it without.
     ///   - empty: its disk was lost: it stores nothing from before.
     public func restart(jetStream: Bool = true, empty: Bool = false) async throws {
         stop()
-        if empty { try FileManager.default.removeItem(atPath: directory + "/store") }
-        let child = try Self.launch(directory: directory, port: port, configuration: nil, jetStream: jetStream)
+        if empty { try FileManager.default.removeItem(atPath: store) }
+        let child = try Self.launch(directory: directory, port: port, configuration: nil, store: jetStream ? store : nil)
         process.withLock { $0 = child }
         try await eventually(within: .seconds(10), "nats-server did not come back on port \(port)") { Self.canConnect(port) ? true : nil }
     }
@@ -79,15 +89,16 @@ public final class NATSServer: Sendable {
 
     private static func programName() -> String { program().split(separator: "/").last.map(String.init) ?? "nats-server" }
 
-    private static func launch(directory: String, port: Int, configuration: String?, jetStream: Bool) throws -> ChildProcess {
-        let file = directory + "/server.conf"
-        if let configuration {
-            try Data(("max_payload: 8MB\nmax_pending: 256MB\n" + configuration + "\n").utf8).write(to: URL(filePath: file))
-        }
+    private static func launch(directory: String, port: Int, configuration: String?, store: String?) throws -> ChildProcess {
+        if let configuration { try write(configuration, directory) }
         return try ChildProcess(
             [
-                program(), "-a", "127.0.0.1", "-p", String(port), "--ports_file_dir", directory, "-c", file,
-            ] + (jetStream ? ["-js", "-sd", directory + "/store"] : []), log: directory + "/log")
+                program(), "-a", "127.0.0.1", "-p", String(port), "--ports_file_dir", directory, "-c", directory + "/server.conf",
+            ] + (store.map { ["-js", "-sd", $0] } ?? []), log: directory + "/log")
+    }
+
+    private static func write(_ configuration: String, _ directory: String) throws {
+        try Data(("max_payload: 8MB\nmax_pending: 256MB\n" + configuration + "\n").utf8).write(to: URL(filePath: directory + "/server.conf"))
     }
 
     private static func readPort(_ file: String) -> Int? {
