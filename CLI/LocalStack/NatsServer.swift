@@ -48,7 +48,7 @@ enum NatsServer {
 
     /// Writes the configuration, with what this server knows, and lets the server itself check it.
     static func prepare(program: String, settings: StackSettings, home: StackHome, runner: String = "local") throws(StackError) {
-        let store = home.natsDirectory + "/store"
+        let store = store(home)
         try Files.makeDirectory(store)
         let access: String
         if settings.usesPasswords {
@@ -71,6 +71,14 @@ enum NatsServer {
         throw StackError(
             .startFailed, "\(program) refuses its configuration: \(complaint.split(separator: "\n").first ?? "no reason given")",
             fix: "nats-server 2.9 or newer is needed; NATS_SERVER can name another one.")
+    }
+
+    static func store(_ home: StackHome) -> String { home.natsDirectory + "/store" }
+
+    /// What the streams may take together, where that is not all they wish: nats-server takes three quarters of what is free when it starts.
+    static func streamBytes(_ home: StackHome) -> Int64? {
+        guard let free = Files.freeBytes(store(home)), free < 16 << 30 else { return nil }
+        return max(64 << 20, Int64(free) / 10 * 6)
     }
 
     static func version(program: String) -> String? {

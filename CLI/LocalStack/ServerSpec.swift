@@ -15,6 +15,8 @@ struct ServerSpec: Sendable {
     var directory: String
     var log: String
     var readiness: Readiness
+    /// A folder on the disk that this program needs room on, and does not get over without; nil for those that do.
+    var disk: String? = nil
     var stopSignal: Int32
     /// Seconds from the stop signal to SIGKILL.
     var patience: Double

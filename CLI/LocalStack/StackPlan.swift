@@ -13,7 +13,7 @@ enum StackPlan {
             ServerSpec(
                 name: "nats", program: try programs.natsServer(), arguments: ["-c", home.natsConfiguration],
                 environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"].merging(mark(settings, "nats")) { $1 },
-                directory: home.natsDirectory, log: home.log("nats"), readiness: .nats(port: settings.natsPort), stopSignal: SIGTERM, patience: 5,
+                directory: home.natsDirectory, log: home.log("nats"), readiness: .nats(port: settings.natsPort), disk: NatsServer.store(home), stopSignal: SIGTERM, patience: 5,
                 startStage: 0, stopStage: 3, openFiles: 65536, mark: home.natsConfiguration)
         ]
         let binaries = try programs.postgresDirectory(major: PostgreSQL.dataVersion(settings.postgresRoot))
@@ -36,6 +36,7 @@ enum StackPlan {
             if !settings.usesPasswords { environment["SWITCHBACK_NATS_CREDS"] = "\(home.busDirectory)/\(service).creds" }
             environment["SWITCHBACK_HTTP"] = "127.0.0.1:\(port)"
             environment["SWITCHBACK_INSTANCE"] = name
+            environment["SWITCHBACK_STREAM_BYTES"] = environment["SWITCHBACK_STREAM_BYTES"] ?? NatsServer.streamBytes(home).map(String.init)
             environment.merge(mark(settings, name)) { $1 }
             switch service {
             case "recorder", "registry", "bindings":
@@ -88,7 +89,7 @@ enum StackPlan {
     /// Settings of services that a person may give to `up`.
     private static let settings: Set<String> = [
         "SWITCHBACK_LOG_LEVEL", "SWITCHBACK_RUNNER_NAME", "SWITCHBACK_AGENTS", "SWITCHBACK_RETENTION_AGE", "SWITCHBACK_RETENTION_BYTES",
-        "SWITCHBACK_WEB", "SWITCHBACK_ORIGINS", "SWITCHBACK_PUBLIC_URL",
+        "SWITCHBACK_STREAM_BYTES", "SWITCHBACK_WEB", "SWITCHBACK_ORIGINS", "SWITCHBACK_PUBLIC_URL",
     ]
 
     private static func mark(_ settings: StackSettings, _ name: String) -> [String: String] {

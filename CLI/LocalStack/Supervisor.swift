@@ -17,7 +17,9 @@ final class Supervisor {
         var wasReady = false
         var silentSince: Double?
         var stopSentAt: Double?
-        var wasKilledForSilence = false
+        var disk = DiskWatch()
+        /// Why we killed it.
+        var killReason: String?
         var state: ServerState
     }
 
@@ -104,7 +106,7 @@ final class Supervisor {
         servers[index].startedAt = now
         servers[index].nextProbe = now + startingProbeInterval
         servers[index].silentSince = nil
-        servers[index].wasKilledForSilence = false
+        servers[index].killReason = nil
         do {
             let pid = try Spawn.start(
                 spec.program, spec.arguments, environment: spec.environment, directory: spec.directory, log: spec.log, group: .group)
@@ -133,7 +135,7 @@ final class Supervisor {
 
     private func probe() {
         for index in servers.indices where servers[index].pid != 0 && servers[index].nextProbe <= Clock.now() {
-            let answer = Self.ask(servers[index].spec.readiness, pid: servers[index].pid)
+            let answer = lookAtDisk(index) ?? Self.ask(servers[index].spec.readiness, pid: servers[index].pid)
             let now = Clock.now()
             switch answer {
             case .ready:
@@ -147,10 +149,7 @@ final class Supervisor {
                 let since = servers[index].silentSince ?? now
                 servers[index].silentSince = since
                 if servers[index].state.state != .starting { change(index, .unready, detail: "does not answer") }
-                if servers[index].wasReady && now - since > longestSilence && !servers[index].wasKilledForSilence {
-                    servers[index].wasKilledForSilence = true
-                    kill(servers[index].pid, SIGKILL)
-                }
+                if servers[index].wasReady && now - since > longestSilence { end(index, because: "did not answer for \(Int(longestSilence)) s") }
             }
             servers[index].nextProbe =
                 switch servers[index].state.state {
@@ -160,6 +159,25 @@ final class Supervisor {
                 default: ((now / probeInterval).rounded(.down) + 1) * probeInterval
                 }
         }
+    }
+
+    /// What the disk has to say about a server, if anything.
+    private func lookAtDisk(_ index: Int) -> Answer? {
+        guard let folder = servers[index].spec.disk else { return nil }
+        switch servers[index].disk.look(free: Files.freeBytes(folder)) {
+        case .roomy: return nil
+        case .full(let free):
+            return .notReady("the disk of \(folder) is full (\(free >> 20) MB left); free some space, and it goes on by itself")
+        case .roomAgain:
+            end(index, because: "its disk had been full, and it does not get over that by itself")
+            return .notReady("its disk has room again")
+        }
+    }
+
+    private func end(_ index: Int, because reason: String) {
+        guard servers[index].killReason == nil else { return }
+        servers[index].killReason = reason
+        kill(servers[index].pid, SIGKILL)
     }
 
     enum Answer: Equatable {
@@ -192,7 +210,7 @@ final class Supervisor {
             guard pid > 0 else { return }
             guard let index = servers.firstIndex(where: { $0.pid == pid }) else { continue }
             let end = ProcessEnd(waitStatus: status)
-            ended(index, reason: servers[index].wasKilledForSilence ? "did not answer for \(Int(longestSilence)) s" : end.description, Clock.now())
+            ended(index, reason: servers[index].killReason ?? end.description, Clock.now())
         }
     }
 

@@ -13,7 +13,7 @@ enum Main {
             try await context.ensureStreams(bus)
             let detector = try DetectorService(
                 bus: bus, agentFolders: AgentCatalog.folders(program: CommandLine.arguments.first, environment: configuration.environment),
-                instance: configuration.instance, streamReplicas: configuration.streamReplicas, logger: context.logger)
+                instance: configuration.instance, streams: configuration.streams, logger: context.logger)
             try await detector.join()
             let micro = try Microservice(
                 bus, name: "detector", id: configuration.instance, version: ServiceProgram.version,

@@ -257,7 +257,10 @@ public final class AckedPublisher: Sendable {
             fields.idleTicks = 0
             return (true, fields.mode != .resolving && ContinuousClock.now - fields.lastProgress > ackTimeout)
         }
-        if isLate && connection.isConnected { probe() }
+        if isLate && connection.isConnected {
+            if let oldest = fields.withLock({ $0.window.first }) { connection.storage.failed(oldest.item.subject, "no acknowledgement within \(ackTimeout)") }
+            probe()
+        }
         return goesOn
     }
 
@@ -272,19 +275,22 @@ public final class AckedPublisher: Sendable {
         switch PublishAck(message) {
         case .refused(let error):
             // The timer sends it again: at once would only be a loop.
-            fields.withLock { fields in
+            let subject = fields.withLock { fields in
                 fields.refused.insert(token)
                 if fields.mode == .flowing, let oldest = fields.window.oldest { fields.mode = .probing(oldest) }
+                return fields.window.first?.item.subject
             }
+            if let subject { connection.storage.failed(subject, "\(error)") }
             onRefused(error)
         case .stored(let sequence, let isDuplicate):
-            let (isNew, isProbe, ready) = fields.withLock { fields in
-                guard fields.window.settle(token) != nil else { return (false, false, [CheckedContinuation<Void, Never>]()) }
+            let (message, isProbe, ready) = fields.withLock { fields in
+                guard let message = fields.window.settle(token) else { return (nil as Message?, false, [CheckedContinuation<Void, Never>]()) }
                 fields.lastProgress = .now
                 fields.refused.remove(token)
-                return (true, fields.mode == .probing(token), takeReady(&fields))
+                return (message, fields.mode == .probing(token), takeReady(&fields))
             }
-            guard isNew else { return }
+            guard let message else { return }
+            connection.storage.kept(message.subject)
             onStored(Stored(token: token, sequence: sequence, isDuplicate: isDuplicate))
             for continuation in ready { continuation.resume() }
             if isProbe { flow() }

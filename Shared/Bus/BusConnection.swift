@@ -41,6 +41,7 @@ public final class BusConnection: @unchecked Sendable {
     private let certificates: CertificateFiles?
     public let options: BusOptions
     let traced = TraceListeners()
+    let storage = StorageState()
 
     private init(
         handle: OpaquePointer, looped: LoopedConnection?, state: ConnectionState, certificates: CertificateFiles?, options: BusOptions
@@ -211,9 +212,9 @@ public final class BusConnection: @unchecked Sendable {
 
     // MARK: - State
 
-    /// What keeps this connection from the bus at this moment, for a person; nil while it is connected.
+    /// What keeps this connection from the bus, or its messages from their streams, at this moment, for a person; nil while all is well.
     public var problem: String? {
-        guard !isConnected else { return nil }
+        guard !isConnected else { return storage.problem }
         return ["not connected to NATS", certificates?.problem].compactMap { $0 }.joined(separator: "; ")
     }
 

@@ -17,18 +17,18 @@ public struct JetStream: Sendable {
     }
 
     /// Makes streams `PTY` and `EVENTS` where they are missing; whoever starts first does it. Existing ones stay as they are.
-    public func ensureStreams(terminals: StreamLimits = .terminals, events: StreamLimits = .events) async throws(BusError) {
-        try await ensureStream(Streams.terminals, subjects: [Subjects.allTerminals], terminals)
-        try await ensureStream(Streams.events, subjects: [Subjects.allEvents], events)
+    public func ensureStreams(_ plan: StreamPlan = StreamPlan()) async throws(BusError) {
+        try await ensureStream(Streams.terminals, subjects: [Subjects.allTerminals], plan.terminals)
+        try await ensureStream(Streams.events, subjects: [Subjects.allEvents], plan.events)
     }
 
-    /// What people and agents did, until the registry has chained it; kept for those who want to read along.
-    public func ensureAuditStream(replicas: Int = 1) async throws(BusError) {
-        try await ensureStream(
-            Streams.audit, subjects: [Subjects.auditEntry], StreamLimits(maxAge: .seconds(30 * 24 * 3600), maxBytes: 256 << 20, replicas: replicas))
+    /// Makes stream `AUDIT` where it is missing.
+    public func ensureAuditStream(_ plan: StreamPlan = StreamPlan()) async throws(BusError) {
+        try await ensureStream(Streams.audit, subjects: [Subjects.auditEntry], plan.audit)
     }
 
-    /// Makes a stream unless one of that name exists. A server with less room than `maxBytes` gets a smaller stream.
+    /// Makes a stream unless one of that name exists. A server with less room than `maxBytes` gets a smaller stream, which may then leave no room for
+    /// others: where the disk is small, say so by a ``StreamPlan``.
     public func ensureStream(_ name: String, subjects: [String], _ limits: StreamLimits) async throws(BusError) {
         var bytes = limits.maxBytes
         while true {
@@ -41,7 +41,7 @@ public struct JetStream: Sendable {
                 return
             } catch let error where error.apiCode == ErrorCode.streamNameInUse {
                 return
-            } catch let error where error.apiCode == ErrorCode.insufficientStorage && bytes > 64 << 20 {
+            } catch let error where error.apiCode == ErrorCode.insufficientStorage && bytes > 16 << 20 {
                 bytes /= 2
             }
         }

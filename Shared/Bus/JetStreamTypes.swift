@@ -25,6 +25,28 @@ public struct StreamLimits: Sendable {
     public static let events = StreamLimits(maxAge: .seconds(7 * 24 * 3600), maxBytes: 1 << 30)
     /// What the detector remembers: of each pod the newest only.
     public static let memory = StreamLimits(maxAge: .seconds(30 * 24 * 3600), maxBytes: 512 << 20, perSubject: 1)
+    /// What people and agents did, until the registry has chained it; kept for those who want to read along.
+    public static let audit = StreamLimits(maxAge: .seconds(30 * 24 * 3600), maxBytes: 256 << 20)
+}
+
+/// How large the streams are made, and on how many servers each is kept.
+public struct StreamPlan: Sendable {
+    public var terminals = StreamLimits.terminals
+    public var events = StreamLimits.events
+    public var memory = StreamLimits.memory
+    public var audit = StreamLimits.audit
+
+    /// What all of them together take at most, in bytes, where there is room.
+    public static let wishedBytes = [StreamLimits.terminals, .events, .memory, .audit].reduce(0) { $0 + $1.maxBytes }
+
+    /// - Parameter bytes: what all of them together may take; each gets its share of it. Nil: all that they wish.
+    public init(bytes: Int64? = nil, replicas: Int = 1) {
+        let share = min(1, Double(bytes ?? Self.wishedBytes) / Double(Self.wishedBytes))
+        for stream in [\Self.terminals, \.events, \.memory, \.audit] {
+            self[keyPath: stream].replicas = replicas
+            self[keyPath: stream].maxBytes = Int64(Double(self[keyPath: stream].maxBytes) * share)
+        }
+    }
 }
 
 /// A stream's state.

@@ -40,7 +40,6 @@ extension Permissions {
         (.registry, Streams.terminals, "registry-control"), (.registry, Streams.events, "registry-recorded"),
         (.registry, Streams.events, "registry-status"), (.registry, Streams.audit, "registry-audit"), (.bindings, Streams.events, "bindings-pods"),
         (.bindings, Streams.events, "bindings-runners"),
-        (.bindings, Streams.events, "bindings-runners"),
     ]
 
     private static func membership(_ service: String) -> [String] { ["svc.\(service).*.alive", Subjects.aliveQuery(service: service)] }

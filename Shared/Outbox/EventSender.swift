@@ -72,9 +72,7 @@ public actor EventSender {
 
     private func send(_ letters: [Letter]) async throws {
         for letter in letters {
-            let answer = try await bus.request(
-                letter.subject, payload: letter.payload, headers: [(Headers.messageID, letter.messageID)], timeout: .seconds(5))
-            if case .refused(let error) = PublishAck(answer) { throw error }
+            try await bus.store(letter.subject, payload: letter.payload, headers: [(Headers.messageID, letter.messageID)])
             let words = letter.subject.split(separator: ".")
             if words.count == 4 { Counter(label: "events", dimensions: [("area", String(words[1])), ("what", String(words[3]))]).increment() }
             let schema = self.schema

@@ -14,6 +14,7 @@ internal import FoundationEssentials
 /// | `SWITCHBACK_DATABASE_URL` | PostgreSQL, for the services that keep something |
 /// | `SWITCHBACK_NATS_URL_FILE`, `SWITCHBACK_DATABASE_URL_FILE` | files that hold the same, for addresses with a password |
 /// | `SWITCHBACK_STREAM_REPLICAS` | on how many NATS servers each stream is kept: 1, 3 or 5; 1 where missing |
+/// | `SWITCHBACK_STREAM_BYTES` | what all streams together may take of a NATS server's disk; 10 GB where missing |
 /// | `SWITCHBACK_HTTP` | `host:port` of `/healthz`, `/readyz`, `/metrics`; port 0 takes any |
 /// | `SWITCHBACK_INSTANCE` | this instance's name; host and process where missing |
 /// | `SWITCHBACK_LOG_LEVEL` | `trace` … `critical`; `info` where missing |
@@ -28,8 +29,8 @@ public struct ServiceConfiguration: Sendable {
     public var natsTLS: BusOptions.TLS?
     public var databaseURL: String?
     public var http: ListenAddress
-    /// On how many servers each stream is kept.
-    public var streamReplicas: Int
+    /// How large the streams are made, and on how many servers each is kept.
+    public var streams: StreamPlan
     public var logLevel: Logger.Level
     /// The whole environment, for what only one service wants.
     public var environment: [String: String]
@@ -48,7 +49,14 @@ public struct ServiceConfiguration: Sendable {
         guard let streamReplicas = Int(replicas), [1, 3, 5].contains(streamReplicas) else {
             throw ConfigurationError("SWITCHBACK_STREAM_REPLICAS is \"\(replicas)\"; use 1, 3 or 5, no more than there are NATS servers")
         }
-        self.streamReplicas = streamReplicas
+        var streamBytes: Int64?
+        if let text = environment["SWITCHBACK_STREAM_BYTES"], !text.isEmpty {
+            guard let bytes = Int64(text), bytes >= 64 << 20 else {
+                throw ConfigurationError("SWITCHBACK_STREAM_BYTES is \"\(text)\"; give a number of bytes, 67108864 (64 MB) at least")
+            }
+            streamBytes = bytes
+        }
+        streams = StreamPlan(bytes: streamBytes, replicas: streamReplicas)
         http = try ListenAddress(environment["SWITCHBACK_HTTP"] ?? "127.0.0.1:0", variable: "SWITCHBACK_HTTP")
         let level = environment["SWITCHBACK_LOG_LEVEL"] ?? "info"
         guard let logLevel = Logger.Level(rawValue: level) else {

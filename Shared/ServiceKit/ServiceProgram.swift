@@ -88,11 +88,8 @@ public struct ServiceContext: Sendable {
     }
 
     private func makeStreams(_ bus: BusConnection, _ audit: Bool) async throws(BusError) {
-        var terminals = StreamLimits.terminals, events = StreamLimits.events
-        terminals.replicas = configuration.streamReplicas
-        events.replicas = configuration.streamReplicas
-        try await JetStream(bus).ensureStreams(terminals: terminals, events: events)
-        if audit { try await JetStream(bus).ensureAuditStream(replicas: configuration.streamReplicas) }
+        try await JetStream(bus).ensureStreams(configuration.streams)
+        if audit { try await JetStream(bus).ensureAuditStream(configuration.streams) }
     }
 }
 

@@ -31,8 +31,8 @@ private final class Box: Sendable {
             for _ in 0..<4 { group.addTask { try await JetStream(bus).ensureStreams() } }
             try await group.waitForAll()
         }
-        try await JetStream(bus).ensureStreams(terminals: .init(maxAge: .seconds(60), maxBytes: 1 << 20))
-        #expect(try await JetStream(bus).streamInfo("PTY").maxAge == StreamLimits.terminals.maxAge)
+        try await JetStream(bus).ensureStreams(StreamPlan(bytes: 1 << 20))
+        #expect(try await JetStream(bus).streamInfo("PTY").maxBytes == StreamLimits.terminals.maxBytes)
         await #expect { _ = try await JetStream(bus).streamInfo("NONE") } throws: { ($0 as? BusError)?.apiCode == 10059 }
         await bus.close()
     }
@@ -43,6 +43,24 @@ private final class Box: Sendable {
         let bus = try await server.connect()
         try await JetStream(bus).ensureStream("T", subjects: ["t.>"], .init(maxAge: .seconds(60), maxBytes: 1 << 30))
         #expect(try await JetStream(bus).streamInfo("T").maxBytes == 256 << 20)
+        await bus.close()
+    }
+
+    @Test("streams share what little room there is, so that none is left without")
+    func shares() async throws {
+        let server = try await NATSServer.start(configuration: "jetstream { max_file_store: 300MB }")
+        let bus = try await server.connect()
+        let plan = StreamPlan(bytes: 290 << 20)
+        let jetStream = JetStream(bus)
+        try await jetStream.ensureStreams(plan)
+        try await jetStream.ensureAuditStream(plan)
+        try await jetStream.ensureStream("MEMORY", subjects: ["memory.>"], plan.memory)
+        var sizes: [Int64] = []
+        for name in ["PTY", "EVENTS", "AUDIT", "MEMORY"] { sizes.append(try await jetStream.streamInfo(name).maxBytes) }
+        #expect(sizes == [plan.terminals.maxBytes, plan.events.maxBytes, plan.audit.maxBytes, plan.memory.maxBytes])
+        #expect((289 << 20...290 << 20).contains(sizes.reduce(0, +)))
+        // Nobody gets more than they wish.
+        #expect(StreamPlan(bytes: 1 << 50).terminals.maxBytes == StreamLimits.terminals.maxBytes)
         await bus.close()
     }
 

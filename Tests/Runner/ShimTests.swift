@@ -12,7 +12,7 @@ import Testing
     static func start() async throws -> (NATSServer, BusConnection) {
         let server = try await NATSServer.start()
         let bus = try await server.connect()
-        try await JetStream(bus).ensureStreams(terminals: .init(maxAge: .seconds(3600), maxBytes: 2 << 30))
+        try await JetStream(bus).ensureStreams(StreamPlan(bytes: 2 << 30))
         return (server, bus)
     }
 

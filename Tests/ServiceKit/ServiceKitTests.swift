@@ -23,7 +23,8 @@ struct ConfigurationTests {
         "A setting that cannot be used is named in the error",
         arguments: [
             ("SWITCHBACK_HTTP", "nowhere"), ("SWITCHBACK_HTTP", "h:70000"), ("SWITCHBACK_LOG_LEVEL", "loud"), ("SWITCHBACK_INSTANCE", "a.b"),
-            ("SWITCHBACK_NATS_URL", ","), ("SWITCHBACK_STREAM_REPLICAS", "2"), ("SWITCHBACK_NATS_URL_FILE", "/nonexistent"),
+            ("SWITCHBACK_NATS_URL", ","), ("SWITCHBACK_STREAM_REPLICAS", "2"), ("SWITCHBACK_STREAM_BYTES", "8G"), ("SWITCHBACK_STREAM_BYTES", "67108863"),
+            ("SWITCHBACK_NATS_URL_FILE", "/nonexistent"),
             ("SWITCHBACK_DATABASE_URL_FILE", "/dev/null"),
         ])
     func refused(variable: String, value: String) {

@@ -14,6 +14,8 @@ import Testing
 private struct Starting: Sendable {
     let context: ServiceContext
     let task: Task<Void, any Error>
+    /// Its connection, once it has one.
+    let bus = Shared<BusConnection>()
 
     init(_ environment: [String: String]) throws {
         let configuration = try ServiceConfiguration(service: "relay", environment: environment)
@@ -21,11 +23,12 @@ private struct Starting: Sendable {
             configuration: configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, health: Health(),
             metrics: PrometheusRegistry())
         self.context = context
-        task = Task {
+        task = Task { [bus = self.bus] in
             _ = try await ServiceProgram.begin(context, pause: .milliseconds(100)) { context in
-                let bus = try await context.connect()
-                try await context.ensureStreams(bus)
-                return [Running { await bus.close() }]
+                let connection = try await context.connect()
+                try await context.ensureStreams(connection)
+                bus.value = connection
+                return [Running { await connection.close() }]
             }
         }
     }
@@ -52,6 +55,15 @@ private struct Starting: Sendable {
         try await task.value
         #expect(await problem == nil)
         #expect(await HealthServer.readiness(context.health).status == .ok)
+    }
+}
+
+private final class Shared<Value: Sendable>: Sendable {
+    private let box = Mutex<Value?>(nil)
+
+    var value: Value? {
+        get { box.withLock { $0 } }
+        set { box.withLock { $0 = newValue } }
     }
 }
 
@@ -117,6 +129,32 @@ struct StartTests {
         // Nobody asks for /readyz: the reconnect is enough.
         try await eventually(within: .seconds(60), "the stream was not made") { (try? await JetStream(bus).streamInfo("PTY")) != nil }
         try await eventually(within: .seconds(60), "it is not ready again") { await service.problem == nil }
+    }
+
+    @Test(
+        "On a bus whose disk is full it says so, and is well again when it has room: nothing that was kept is lost",
+        .enabled(if: SmallDisk.isAvailable, "mounting a small disk needs root"))
+    func fullDisk() async throws {
+        let disk = try SmallDisk(megabytes: 24)
+        let server = try await NATSServer.start(configuration: "jetstream { max_file_store: 20GB }", store: disk.folder + "/store")
+        let service = try Starting(["SWITCHBACK_NATS_URL": server.url])
+        try await service.becomesReady()
+        let bus = try #require(service.bus.value)
+        func store() async throws -> UInt64 {
+            try await bus.store("event.pod.p1.said", payload: [UInt8](repeating: 1, count: 64 << 10), timeout: .seconds(2))
+        }
+        var kept: UInt64 = 0
+        try disk.fill(sparing: 1 << 20)
+        await #expect(throws: BusError.self) { while true { kept = try await store() } }
+        #expect(kept > 0)
+        try await service.says("the bus does not keep event.*")
+        try disk.empty()
+        // As whoever watches nats-server does: of 2.9, 2.10 and 2.15 only 2.10 goes on without.
+        server.kill9()
+        try await server.restart()
+        try await eventually(within: .seconds(60), "it keeps nothing yet") { (try? await store()) != nil }
+        try await service.becomesReady()
+        #expect(try await JetStream(bus).streamInfo("EVENTS").messages > kept)
     }
 
     @Test("A setting that cannot be used ends the start")

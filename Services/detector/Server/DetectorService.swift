@@ -28,7 +28,7 @@ public final class DetectorService: Sendable {
     let registry: RegistryClient
     let recorder: RecorderClient
     let instance: String
-    private let streamReplicas: Int
+    private let streams: StreamPlan
     private let publisher: StatusPublisher
     private let rulebook: Mutex<Rulebook>
     private let pods = Mutex<[PodID: WatchedPod]>([:])
@@ -50,12 +50,12 @@ public final class DetectorService: Sendable {
 
     /// - Parameters:
     ///   - agentFolders: where manifests are; later folders override earlier ones.
-    ///   - streamReplicas: on how many NATS servers streams are kept, where they are made.
-    public init(bus: BusConnection, agentFolders: [String], instance: String, streamReplicas: Int = 1, logger: Logger) throws {
+    ///   - streams: what the streams are made like, where they are missing.
+    public init(bus: BusConnection, agentFolders: [String], instance: String, streams: StreamPlan = StreamPlan(), logger: Logger) throws {
         self.bus = bus
         self.logger = logger
         self.instance = instance
-        self.streamReplicas = streamReplicas
+        self.streams = streams
         stream = JetStream(bus)
         registry = RegistryClient(bus: bus)
         recorder = RecorderClient(bus: bus)
@@ -67,14 +67,10 @@ public final class DetectorService: Sendable {
 
     /// Joins the detectors on the bus and takes its part of the shards.
     public func join() async throws {
-        var (terminals, events, memory) = (StreamLimits.terminals, StreamLimits.events, StreamLimits.memory)
-        terminals.replicas = streamReplicas
-        events.replicas = streamReplicas
-        memory.replicas = streamReplicas
-        try await stream.ensureStreams(terminals: terminals, events: events)
-        try await stream.ensureStream(Streams.detector, subjects: [Subjects.allDetectorMemory], memory)
+        try await stream.ensureStreams(streams)
+        try await stream.ensureStream(Streams.detector, subjects: [Subjects.allDetectorMemory], streams.memory)
         // A bus that lost its disk comes back without it.
-        let limits = memory
+        let limits = streams.memory
         bus.onStateChange { [stream, logger] state in
             guard state == .reconnected else { return }
             Task {

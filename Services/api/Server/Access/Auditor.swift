@@ -77,9 +77,7 @@ final class Auditor: Sendable {
             }
             guard let entry else { return }
             do {
-                let answer = try await bus.request(
-                    Subjects.auditEntry, payload: try JSON.encode(entry), headers: [(Headers.messageID, entry.id)], timeout: .seconds(2))
-                if case .refused(let error) = PublishAck(answer) { throw error }
+                try await bus.store(Subjects.auditEntry, payload: try JSON.encode(entry), headers: [(Headers.messageID, entry.id)], timeout: .seconds(2))
                 fields.withLock { fields in
                     if fields.waiting.first?.id == entry.id { fields.waiting.removeFirst() }
                 }
