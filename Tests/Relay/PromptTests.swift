@@ -149,6 +149,65 @@ struct PromptTests {
         #expect(shim.typed.last?.bytes == Array("1".utf8))
     }
 
+    @Test("A dialog that came instead of the one that was seen is not approved, though no detector has read it yet")
+    func replaced() async throws {
+        let stage = try await RelayStage()
+        let shim = try ScriptedShim(stage.bus)
+        try await stage.reached(shim, try shim.output("Allow this <one>? 1. Yes 2. No"))
+        try await say(stage, shim, "waiting", "approval", "one", options: ["Yes", "No"])
+        let other = try shim.output("\u{1b}[H\u{1b}[2JAllow this <two>? 1. Yes 2. No")
+        try await stage.reached(shim, other)
+        let approve = Approve(pod: shim.pod, author: ada, role: .operator, fingerprint: "one")
+        #expect(try await stage.client.approve(approve).result == .screenChanged)
+        #expect(shim.typed.isEmpty)
+        // A dialog that is only painted again is the same one.
+        try await stage.reached(shim, try shim.output("\u{1b}[H\u{1b}[2JAllow this <one>? 1. Yes 2. No"))
+        #expect(try await stage.client.approve(approve).result == .applied)
+        #expect(shim.typed.map(\.bytes) == [Array("1".utf8)])
+    }
+
+    @Test("In 10,000 runs in which another dialog replaces the one that was seen, only the one that was seen is approved")
+    func replacedInARace() async throws {
+        let stage = try await RelayStage()
+        let tally = Tally()
+        let ada = ada
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<50 {
+                group.addTask {
+                    let shim = try ScriptedShim(stage.bus)
+                    try await stage.reached(shim, try shim.output("> "))
+                    for run in 0..<200 {
+                        let seen = try shim.output("\u{1b}[H\u{1b}[2JAllow this <\(run)>? 1. Yes 2. No")
+                        let status = PodStatus(status: "waiting", reason: "approval", since: .now(), seq: seen, options: ["Yes", "No"], fingerprint: "\(run)")
+                        try stage.bus.publish(Subjects.status(shim.pod), payload: try JSON.encode(status))
+                        try await eventually { stage.relay.held(shim.pod)?.status?.seq == seen ? true : nil }
+                        // Somebody answers it in the terminal at the same time, and the agent asks the next thing.
+                        async let answer = stage.client.approve(Approve(pod: shim.pod, author: ada, role: .operator, fingerprint: "\(run)"))
+                        for _ in 0..<Int.random(in: 0...3) { await Task.yield() }
+                        try await Task.sleep(for: .microseconds(Int.random(in: 0...3_000)))
+                        let other = try shim.output("\u{1b}[H\u{1b}[2JAllow this <\(run) too>? 1. Yes 2. No")
+                        // The detector takes its time to see it, and is done with it before the next run.
+                        try await Task.sleep(for: .microseconds(Int.random(in: 0...3_000)))
+                        let next = PodStatus(
+                            status: "waiting", reason: "approval", since: .now(), seq: other, options: ["Yes", "No"], fingerprint: "\(run) too")
+                        try stage.bus.publish(Subjects.status(shim.pod), payload: try JSON.encode(next))
+                        tally.count(try await answer, isLate: false)
+                    }
+                    // The shim's own order decides what stood there when the key came.
+                    let late = shim.frames.enumerated().filter { index, frame in
+                        frame.kind == .in && String(decoding: shim.frames[..<index].last { $0.kind == .out }?.bytes ?? [], as: UTF8.self).contains(" too>")
+                    }
+                    #expect(late.isEmpty, "\(late.count) others were approved")
+                }
+            }
+            try await group.waitForAll()
+        }
+        let counted = tally.results
+        #expect(counted.values.reduce(0, +) == 10_000)
+        // Both ways must have happened, or nothing was shown.
+        #expect(counted[.applied, default: 0] > 0 && counted[.screenChanged, default: 0] > 0, "\(counted)")
+    }
+
     @Test("A pod without a binding is refused, whatever it says of its role")
     func strangers() async throws {
         let stage = try await RelayStage()

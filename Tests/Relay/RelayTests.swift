@@ -24,8 +24,11 @@ struct RelayStage {
         try await JetStream(relayBus).ensureStreams()
         // The detector's rules are tested elsewhere; here a dialog is what says so.
         let dialogs = DialogReader { screen, _, _, _, seq in
-            guard String(decoding: screen, as: UTF8.self).contains("Allow this") else { return nil }
-            return PodStatus(status: "waiting", reason: "approval", since: .now(), seq: seq)
+            let text = String(decoding: screen, as: UTF8.self)
+            guard text.contains("Allow this") else { return nil }
+            // "Allow this <two>?"
+            let fingerprint = text.split(separator: "<", maxSplits: 1).dropFirst().first?.prefix { $0 != ">" }
+            return PodStatus(status: "waiting", reason: "approval", since: .now(), seq: seq, fingerprint: fingerprint.map(String.init))
         }
         relay = RelayService(bus: relayBus, logger: Logger(label: "relay") { _ in SwiftLogNoOpLogHandler() }, dialogs: dialogs)
         try await relay.join(instance: "one")

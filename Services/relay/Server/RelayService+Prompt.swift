@@ -144,6 +144,14 @@ extension RelayService {
                         message: "a dialog is open (\(dialog.reason ?? "")); a prompt never answers it. Approve or reject it first")
                 }
             }
+            if case .approve(let seen) = operation.kind, let dialogs, moment.status.map({ $0.seq < moment.outSeq }) ?? false {
+                // What came since the detector spoke may be another dialog, whose words it has not read yet.
+                guard let screen = pod.screen(after: moment.outSeq) else { continue }
+                let dialog = dialogs.read(screen.bytes, screen.columns, screen.rows, moment.status?.agent, moment.outSeq)
+                if let open = dialog?.fingerprint, open != seen {
+                    return Applied(result: .screenChanged, message: "another dialog is open than the one that was seen; look at it first")
+                }
+            }
             var bound = write
             bound.ifSeq = min(write.ifSeq ?? moment.outSeq, moment.outSeq)
             do throws(ErrorBody) {
