@@ -21,7 +21,7 @@ struct Glyphs: OptionSet {
     static let brailleFrame = Glyphs(rawValue: 512)
 
     private static let sets: [(Glyphs, String)] = [
-        (.rule, "─━═╌┄┈╍┅┉▔▁▂▄▀—╶╴╸╺"), (.asciiRule, "-=_~"), (.corner, "╭╮╰╯┌┐└┘╔╗╚╝├┤┬┴┼╞╡┏┓┗┛┠┨┣┫╓╖╙╜"), (.side, "│┃▌▐|║▏▕┊┆╎"),
+        (.rule, "─━═╌┄┈╍┅┉▔▁▂▄▀—╶╴╸╺"), (.asciiRule, "-=_~"), (.corner, "╭╮╰╯┌┐└┘╔╗╚╝├┤┬┴┼╞╡┏┓┗┛┠┨┣┫╓╖╙╜╹╻"), (.side, "│┃▌▐|║▏▕┊┆╎"),
         (.selector, "❯›>→▸▶➜➤►❱»❭◉◆●"), (.prompt, prompts), (.bullet, "●⏺•✦⎿└■✓✔✗✘↳▪◦⚡✕⚠├"), (.spinner, "✢✳✶✻✽∗✺✹✸✷✵✴✱✲◐◑◒◓◴◵◶◷◜◝◞◟⬡⬢◔◕"),
         (.ambiguousSpinner, "·*●•◉◎○◦∙◌◇◆■□▪▌+"), (.brailleFrame, "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏⠁⠂⠄⡀⢀⠠⠐⠈⠉⠃⠆⠤⠒⠖⠓⠚⠞⣾⣽⣻⢿⡿⣟⣯⣷"),
     ]

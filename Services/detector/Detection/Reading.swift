@@ -113,13 +113,28 @@ struct ScreenReader {
                 reading.spinnerCounts = spinner == .counting
             }
         }
-        // A line about the place may stand between what runs and the composer: then only what counts is current.
-        guard reading.spinner == nil, reading.done == nil, end - start <= 1, !(start...end).contains(where: { rows[$0].beginsWithBullet }) else { return }
-        var above = start - 1
-        while above >= 0, start - above <= 3, rows[above].isBlank { above -= 1 }
-        guard above >= 0, start - above <= 3, rows[above].spinner == .counting else { return }
-        reading.spinner = above
-        reading.spinnerCounts = true
+        guard reading.spinner == nil, reading.done == nil, isBeside(start...end) else { return }
+        var below = start - 1
+        while below >= 0, start - below <= 3, rows[below].isBlank { below -= 1 }
+        guard below >= 0, start - below <= 3 else { return }
+        // What runs may be wrapped.
+        for above in stride(from: below, through: max(0, below - 3), by: -1) {
+            if rows[above].kind != .text { return }
+            guard let spinner = rows[above].spinner else { continue }
+            // Then only what counts is current; where nothing is written in meanwhile, also what nobody but a program writes.
+            let isPlain = kind == .tui && reading.composer == nil && reading.dialog == nil && rows[above].content.first.map(Glyphs.isBraille) ?? false
+            guard spinner == .counting || isPlain, isCurrent(above, below) else { return }
+            reading.spinner = above
+            reading.spinnerCounts = spinner == .counting
+            return
+        }
+    }
+
+    /// Between what runs and the composer may stand a few words about the place, which are no sentence, or what a person has queued.
+    private func isBeside(_ range: ClosedRange<Int>) -> Bool {
+        if range.count <= 8, range.dropFirst().contains(where: { rows[$0].content.first == 0x21b3 }) { return true }
+        guard range.count <= 4, !range.contains(where: { rows[$0].beginsWithBullet }), let end = rows[range.upperBound].content.last else { return false }
+        return range.count <= 2 || ![0x2e, 0x21, 0x3f, 0x3a, 0x3002, 0xff1f].contains(end)
     }
 
     /// A row that turns has only what belongs to it below: deeper, or marked as a detail.
@@ -137,8 +152,41 @@ struct ScreenReader {
     // MARK: - The composer
 
     private func findComposer(_ last: Int) -> Reading.Composer? {
-        if kind != .lines, let ruled = findRuledComposer(last) { return ruled }
-        return findBareComposer(last)
+        if kind != .lines, let ruled = findBarredComposer(last) ?? findRuledComposer(last) { return ruled }
+        return findBareComposer(last) ?? (kind == .tui ? findUnmarkedComposer(last) : nil)
+    }
+
+    /// Behind a bar on the left that ends in a corner: "┃ …", "╹▀▀▀". Its last row names the mode and the model.
+    private func findBarredComposer(_ last: Int) -> Reading.Composer? {
+        var bottom = last
+        while bottom > 0, last - bottom <= 6, rows[bottom].kind != .rule || rows[bottom].content.first != 0x2579 { bottom -= 1 }
+        guard bottom > 0, rows[bottom].kind == .rule, rows[bottom].content.first == 0x2579 else { return nil }
+        var top = bottom
+        while top > 0, rows[top - 1].isBoxed, rows[top - 1].kind != .rule { top -= 1 }
+        guard bottom - top >= 2 else { return nil }
+        var end = bottom - 2
+        while end > top, rows[end].isBlank { end -= 1 }
+        let first = (top...end).first { !rows[$0].isBlank } ?? end
+        return composer(first...end, 0, .boxed)
+    }
+
+    /// A box, or two rules, with nothing in between or with the cursor in it, and no glyph.
+    private func findUnmarkedComposer(_ last: Int) -> Reading.Composer? {
+        var bottom = last
+        var below = 0
+        while bottom > 0, rows[bottom].kind != .rule {
+            if !rows[bottom].isBlank { below += 1 }
+            if below > 4 { return nil }
+            bottom -= 1
+        }
+        guard bottom > 1, rows[bottom].kind == .rule else { return nil }
+        var top = bottom - 1
+        while top >= 0, bottom - top <= 12, rows[top].kind != .rule { top -= 1 }
+        guard top >= 0, rows[top].kind == .rule, top + 1 < bottom, rows[top].column == rows[bottom].column else { return nil }
+        let inner = (top + 1)...(bottom - 1)
+        guard inner.allSatisfy({ rows[$0].isBlank }) || cursor.map({ inner.contains($0.row) }) ?? false else { return nil }
+        guard !inner.contains(where: { rows[$0].option?.isSelected == true || rows[$0].beginsWithBullet }), !namesAnswerKeys(inner) else { return nil }
+        return composer(inner, 0, rows[top + 1].isBoxed ? .boxed : .ruled)
     }
 
     /// Between two rules, or in a box; the newest from below that opens with the glyph.
@@ -186,7 +234,7 @@ struct ScreenReader {
                 let isArrow = row.content.first == 0x3e || row.content.prefix(length).contains(0x3e)
                 // Quotations and tables begin with ">" as well: who can write there has the cursor there.
                 if isArrow, let cursor, cursor.row != index, kind != .tui || length < row.content.count { return nil }
-                if isArrow, cursor == nil, below > 0, length < row.content.count, kind != .lines { return nil }
+                if isArrow, cursor == nil, below > 0, length < row.content.count { return nil }
                 // Below a draft its own further rows, then a gap, then a footer.
                 return composer(index...draftEnd(index, last), length, .bare)
             }
@@ -231,7 +279,7 @@ struct ScreenReader {
                 where text.hasSuffix(word + ":") || text.contains(word + " for ") || text.contains("enter " + word) || text.hasPrefix(word) { return .password }
                 if text.hasPrefix("[sudo]") { return .password }
             }
-            if Self.asksYesNo(text) { return .yesNo }
+            if Self.asksYesNo(text) || Self.asksYesNo(cutRows(last).lowercased()) { return .yesNo }
         }
         if let end = text.last, "$#%❯➜".contains(end) {
             // A prompt on the right edge may follow what stood in the row before.
@@ -245,6 +293,16 @@ struct ScreenReader {
         if text.hasSuffix("?") || text.hasSuffix("? ") { return .question }
         if text.hasSuffix(":") && row.content.count < 100 { return .input }
         return nil
+    }
+
+    /// The last row with those before it that are full to their end: the terminal cut what belongs together.
+    private func cutRows(_ last: Int) -> String {
+        // A screen that came as text does not say how wide it was.
+        let full = cursor == nil ? min(columns, rows[max(0, last - 12)...last].map(\.length).max() ?? columns) : columns
+        var first = last
+        while first > 0, last - first < 5, rows[first - 1].kind == .text, rows[first - 1].length >= full { first -= 1 }
+        guard first < last else { return "" }
+        return (first...last).map { rows[$0].text }.joined()
     }
 
     /// "[y/n]", "(Y)es/(N)o", "(yes/no)", "[o/s/a/d]" at the end, with or without a default.

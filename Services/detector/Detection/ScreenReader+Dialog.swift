@@ -78,10 +78,11 @@ extension ScreenReader {
         let isNumbered = rows[selected].option?.number != nil
         var composer = composer
         var mustNameKeys = false
+        var mustChoose = false
         if let found = composer, found.rows.contains(selected) {
-            // A draft that lists things stands right under its rule; elsewhere the keys that answer tell them apart.
-            if found.shape != .bare { return nil }
-            mustNameKeys = !isNumbered
+            // A draft may list things as well: the keys that answer tell them apart.
+            mustChoose = found.shape != .bare
+            mustNameKeys = !isNumbered || mustChoose
             composer = nil
         }
         if let composer {
@@ -94,8 +95,11 @@ extension ScreenReader {
         var bottom = end
         var hint = -1
         var strangers = 0
+        // What stands in the same box belongs to the question.
+        var isInBox = rows[selected].isBoxed
         for index in (end + 1)..<max(end + 1, last + 1) {
             let row = rows[index]
+            if row.kind == .rule || !row.isBoxed && !row.isBlank { isInBox = false }
             if row.isBlank || row.kind == .rule { continue }
             if let composer, composer.rows.contains(index) || index > composer.rows.upperBound { break }
             if row.namesKeys || hint >= 0 && index == hint + 1 && !row.beginsWithBullet && row.promptLength == nil {
@@ -103,17 +107,24 @@ extension ScreenReader {
                 bottom = index
             } else if let option = rows[end].option, index == bottom + 1, row.column >= min(option.column, rows[end].column + 2) || rows[bottom].length >= columns {
                 bottom = index
+            } else if isInBox, !row.beginsWithBullet {
+                bottom = index
             } else {
                 strangers += 1
                 if row.beginsWithBullet { return nil }
             }
         }
         guard strangers <= 4 else { return nil }
-        if mustNameKeys {
-            guard strangers == 0, hint > end, namesAnswerKeys((end + 1)...hint) else { return nil }
-        }
         let question = question(above: first)
         let labels = group.map { rows[$0].optionLabel }
+        if mustNameKeys {
+            let isNamedBelow =
+                hint > end && namesAnswerKeys((end + 1)...hint)
+                && (!mustChoose || choosesByKeys((end + 1)...hint) && labels.contains(where: Self.answers))
+            // "Build (enter)", "Edit (e)": each says its own key.
+            let isNamedBeside = !mustChoose && labels.count { $0.hasSuffix(")") && Self.endsWithKey($0) } >= 2 && question?.text.hasSuffix("?") == true
+            guard strangers == 0, isNamedBelow || isNamedBeside else { return nil }
+        }
         let labelsNameKeys = group.contains {
             rows[$0].namesKeys || rows[$0].text.hasSuffix(")") && rows[$0].text.contains("(") && rows[$0].content.count < 80 && Self.endsWithKey(rows[$0].text)
         }
@@ -133,7 +144,7 @@ extension ScreenReader {
             fingerprint: fingerprint(top, group))
     }
 
-    /// Rows that say which keys answer: one that takes and one that leaves.
+    /// Rows that say which keys answer: one that takes, and one that leaves or those that choose.
     func namesAnswerKeys(_ range: ClosedRange<Int>) -> Bool {
         // Wrapped between words, or cut within one.
         var wrapped = "", cut = ""
@@ -143,15 +154,28 @@ extension ScreenReader {
             cut += (isFull ? "" : " ") + rows[index].contentText
         }
         guard wrapped.utf8.count <= 400 else { return false }
+        let chooses = choosesByKeys(range)
         return [wrapped, cut].contains { text in
             let words = text.lowercased().split { !($0.isLetter || $0.isNumber || "↑↓↵⏎".contains($0)) }
             return words.contains { ["enter", "return", "↵", "⏎", "entrée", "eingabe"].contains($0) }
-                && words.contains { ["esc", "escape", "échap"].contains($0) }
+                && (chooses || words.contains { ["esc", "escape", "échap"].contains($0) })
         }
     }
 
+    /// Rows that say by which keys one chooses among several.
+    func choosesByKeys(_ range: ClosedRange<Int>) -> Bool {
+        let text = range.map { rows[$0].contentText }.joined(separator: " ").lowercased()
+        let words = text.split { !$0.isLetter }
+        return words.contains { ["select", "choose", "navigate", "move", "switch"].contains($0) } && text.unicodeScalars.contains { "↑↓←→⇆▲▼".unicodeScalars.contains($0) }
+            || text.contains("arrow")
+    }
+
     /// The last rows, when they only say which keys answer: what they answer may be cut off.
-    func findHint(_ last: Int) -> ClosedRange<Int>? {
+    func findHint(_ end: Int) -> ClosedRange<Int>? {
+        // Below them at most the end of their box.
+        var last = end
+        while last > 0, end - last < 2, rows[last].kind == .rule || rows[last].isBlank { last -= 1 }
+        guard rows[last].kind == .text else { return nil }
         var first = last
         while first > 0, last - first < 4, rows[first - 1].kind == .text, rows[first - 1].namesKeys, !rows[first - 1].beginsWithBullet { first -= 1 }
         guard rows[last].namesKeys || rows[last].content.count < 30, rows[last].spinner == nil, namesAnswerKeys(first...last) else { return nil }

@@ -148,11 +148,20 @@ struct ScreenRow {
             promptLength = length
             return
         }
-        // "diff> ", "( O)> ": a few words and a ">" at their end.
+        // "ada@shop✨ ": a name, and a glyph that only opens this agent's composer.
+        if let glyph = content.prefix(40).firstIndex(where: { $0 > 0x2700 && prompts.contains($0) && Glyphs.of($0).isEmpty }), glyph > 0,
+            glyph + 1 == content.count || Glyphs.isBlank(content[glyph + 1]), !content[..<glyph].contains(0x20)
+        {
+            var length = glyph + 1
+            while length < content.count, Glyphs.isBlank(content[length]) { length += 1 }
+            promptLength = length
+            return
+        }
+        // "diff> ", "( O)> ", "!> ": a few words and a ">" at their end.
         guard let arrow = content.prefix(26).firstIndex(of: 0x3e), arrow > 0, arrow + 1 == content.count || content[arrow + 1] == 0x20 else { return }
         let name = content[..<arrow]
         guard name.last != 0x20, name.last != 0x2d, name.last != 0x3d,
-            name.allSatisfy({ Glyphs.isLetter($0) || Glyphs.isDigit($0) || [0x20, 0x28, 0x29, 0x2d, 0x2e, 0x2f, 0x5f].contains($0) }),
+            name.allSatisfy({ Glyphs.isLetter($0) || Glyphs.isDigit($0) || [0x20, 0x21, 0x28, 0x29, 0x2d, 0x2e, 0x2f, 0x5f].contains($0) }),
             name.filter({ $0 == 0x20 }).count <= 2
         else { return }
         var length = arrow + 1
@@ -173,15 +182,18 @@ struct ScreenRow {
             while at < content.count, Glyphs.isBlank(content[at]) { at += 1 }
         }
         guard at < content.count else { return }
-        var digits = at
-        while digits < content.count, digits - at < 3, Glyphs.isDigit(content[digits]) { digits += 1 }
+        // "[1] Yes"
+        let isBracketed = content[at] == 0x5b
+        var digits = isBracketed ? at + 1 : at
+        let firstDigit = digits
+        while digits < content.count, digits - firstDigit < 3, Glyphs.isDigit(content[digits]) { digits += 1 }
         var number: Int?
         var label = at
-        if digits > at, digits < content.count {
+        if digits > firstDigit, digits < content.count {
             let mark = content[digits]
-            let isMarked = mark == 0x2e || mark == 0x29 || mark == 0x3a
-            if isMarked ? digits + 1 == content.count || content[digits + 1] == 0x20 : mark == 0x20 && at > 0 {
-                number = Int(ScreenRow.string(content[at..<digits]))
+            let isMarked = isBracketed ? mark == 0x5d : mark == 0x2e || mark == 0x29 || mark == 0x3a
+            if isMarked ? digits + 1 == content.count || content[digits + 1] == 0x20 : mark == 0x20 && at > 0 && !isBracketed {
+                number = Int(ScreenRow.string(content[firstDigit..<digits]))
                 label = isMarked ? digits + 1 : digits
                 while label < content.count, content[label] == 0x20 { label += 1 }
             }
@@ -199,7 +211,7 @@ struct ScreenRow {
             let isFrame = cells <= 3 && content[..<cells].contains(where: Glyphs.isBraille)
             if isFrame, cells == count { spinner = .turning }
             if isFrame, cells + 1 < count, content[cells] == 0x20, Glyphs.isLetter(content[cells...].first { $0 != 0x20 } ?? 0) {
-                spinner = hasClock || namesInterrupt ? .counting : .turning
+                spinner = hasClock || endsWithClock || namesInterrupt ? .counting : .turning
             }
             return
         }
@@ -258,6 +270,13 @@ struct ScreenRow {
             if before >= 0, [0x28, 0xb7, 0x2022, 0x2c, 0x7c].contains(content[before]) { return true }
         }
         return false
+    }
+
+    /// "Thinking... 12s", behind a glyph that only turns.
+    private var endsWithClock: Bool {
+        guard let blank = content.lastIndex(of: 0x20), let unit = content.last, [0x73, 0x6d, 0x68].contains(unit) else { return false }
+        let digits = content[(blank + 1)...].dropLast()
+        return !digits.isEmpty && digits.count <= 4 && digits.allSatisfy { Glyphs.isDigit($0) || $0 == 0x2e }
     }
 
     /// "(4s •": the parenthesis goes on behind the clock.
