@@ -202,6 +202,23 @@ struct BindingTests {
         await it.end()
     }
 
+    @Test("A dialog that was painted in parts needs a person once, with the words that it has in the end; the next dialog is another item")
+    func painted() async throws {
+        let it = try await Stage.start()
+        let a = try await it.pod("a")
+        let since = Timestamp.now()
+        try it.say("waiting", "approval", of: a, seq: 3, fingerprint: "half", since: since)
+        let item = try await eventually("nothing was opened") { try await it.client.attention().first }
+        try it.say("waiting", "approval", of: a, seq: 4, fingerprint: "whole", since: since)
+        let now = try await eventually("the item stayed as it was") { try await it.client.attention().first { $0.status?.fingerprint == "whole" } }
+        #expect(now.id == item.id && now.opened == item.opened)
+        try it.say("waiting", "approval", of: a, seq: 9, fingerprint: "next", since: since + .seconds(1))
+        let next = try await eventually("the next was not opened") { try await it.client.attention().first { $0.status?.fingerprint == "next" } }
+        #expect(next.id != item.id)
+        try await eventually("the events did not come") { it.told("attention", item.id) == ["opened", "opened", "closed"] ? true : nil }
+        await it.end()
+    }
+
     @Test("A dialog opens one item, which its answer closes; what cannot be told changes nothing")
     func attention() async throws {
         let it = try await Stage.start()

@@ -167,8 +167,8 @@ final class Stage: Sendable {
         ).pod
     }
 
-    func say(_ status: String, _ reason: String? = nil, of pod: PodID, seq: UInt64 = 1, fingerprint: String? = nil) throws {
-        let payload = try JSON.encode(PodStatus(status: status, reason: reason, since: .now(), seq: seq, evidence: "as seen", fingerprint: fingerprint))
+    func say(_ status: String, _ reason: String? = nil, of pod: PodID, seq: UInt64 = 1, fingerprint: String? = nil, since: Timestamp = .now()) throws {
+        let payload = try JSON.encode(PodStatus(status: status, reason: reason, since: since, seq: seq, evidence: "as seen", fingerprint: fingerprint))
         // As a detector does: for who listens now, and for the record.
         for subject in [Subjects.status(pod), Subjects.statusChanged(pod)] { try bus.publish(subject, payload: payload) }
     }

@@ -22,7 +22,13 @@ extension BindingsService {
         for item in open where item.kind != kind || item.status?.isSameEpisode(as: status) != true {
             try close(item, "answered", in: &ledger)
         }
-        guard try ledger.open(Attention.self, key: "\(kind.rawValue) \(pod)") == nil else { return }
+        if var item = try ledger.open(Attention.self, key: "\(kind.rawValue) \(pod)") {
+            // More of the same dialog: who answers it must name it as it is. It was announced before.
+            guard item.status?.fingerprint != status.fingerprint, status.fingerprint != nil else { return }
+            item.status = status
+            item.summary = status.summary ?? item.summary
+            return try ledger.put(item, "opened")
+        }
         try announce(
             Attention(
                 id: RecordID.make("A"), kind: kind, subject: pod.text, pod: pod, summary: status.summary ?? "waits for \(claim.why)", status: status,
@@ -144,11 +150,11 @@ extension Attention {
 }
 
 extension PodStatus {
-    /// Whether it asks the same as another: the same reason, with the same dialog or else since the same time.
+    /// Whether it asks the same as another: the same reason, since the same time or else with the same dialog.
     func isSameEpisode(as other: PodStatus) -> Bool {
         guard status == other.status, reason == other.reason else { return false }
-        if let fingerprint, let theirs = other.fingerprint { return fingerprint == theirs }
-        return since == other.since
+        if since == other.since { return true }
+        return fingerprint != nil && fingerprint == other.fingerprint
     }
 
     /// What a person is shown of it.

@@ -263,7 +263,8 @@ struct BindingsService: Sendable {
         if waits.contains(where: { WaitMachine.learn(.status(status), of: pod, $0, now: .now()) != nil }) { return true }
         let items = try await store.list(Attention.self, pod: pod).filter { $0.isOfStatus(of: pod) }
         let asks = Claim(status, of: pod, person: "") != nil
-        return asks ? !items.contains { $0.status?.isSameEpisode(as: status) == true } : !items.isEmpty && status.status != "unknown"
+        guard asks else { return !items.isEmpty && status.status != "unknown" }
+        return !items.contains { $0.status?.isSameEpisode(as: status) == true && (status.fingerprint == nil || $0.status?.fingerprint == status.fingerprint) }
     }
 
     // MARK: - The graph

@@ -128,6 +128,7 @@ extension Detector {
         var new = describe(status, piece, seq)
         new.since = since
         memory.status = new
+        noteAsked()
         if status == .unknown { _ = drift(seq) }
         return new
     }
@@ -193,12 +194,14 @@ extension Detector {
             if isNews, old.fingerprint != nil, new.fingerprint != old.fingerprint {
                 // Half a redrawn dialog is not another one.
                 if questionSince?.fingerprint != new.fingerprint { questionSince = (new.fingerprint, clock) }
-                let ripe = (questionSince?.since ?? clock) + .milliseconds(150)
+                let kept = samePainting(old)
+                let ripe = (questionSince?.since ?? clock) + (kept == .less ? Self.repaintTime : .milliseconds(150))
                 guard clock >= ripe else {
                     look(at: ripe)
                     return nil
                 }
-                new.since = questionSince?.since ?? clock
+                // The rest of a dialog that was painted in parts belongs to the same episode.
+                if kept != .more { new.since = questionSince?.since ?? clock }
             }
         case .idle: isNews = (new.reason == "draft") != (old.reason == "draft") && old.reason != nil
         case .executing:
@@ -210,7 +213,42 @@ extension Detector {
         guard isNews else { return nil }
         questionSince = nil
         memory.status = new
+        noteAsked()
         return new
+    }
+
+    /// A dialog that lost some of its words is taken for one that is painted again, this long.
+    static let repaintTime: Duration = .seconds(2)
+
+    private enum Painting { case more, less, other }
+
+    /// Whether the dialog on the screen is the one that was told, with more of it painted or less: nobody has typed since, and the words of
+    /// one are among those of the other, in the same order.
+    private func samePainting(_ told: PodStatus) -> Painting {
+        guard let asked = memory.askedWords, !asked.isEmpty, let words = reading.dialog?.words, !words.isEmpty, memory.lastInput.map({ $0 < told.since }) ?? true
+        else { return .other }
+        if Self.contains(words, asked) { return .more }
+        return Self.contains(asked, words) ? .less : .other
+    }
+
+    private static func contains(_ all: [String], _ some: [String]) -> Bool {
+        var left = some[...]
+        // One word may have been cut where the part ended.
+        var isCut = false
+        for word in all {
+            guard let next = left.first else { break }
+            if word == next {
+                left = left.dropFirst()
+            } else if !isCut, next.count > 1, word.hasPrefix(next) {
+                isCut = true
+                left = left.dropFirst()
+            }
+        }
+        return left.isEmpty
+    }
+
+    private mutating func noteAsked() {
+        memory.askedWords = memory.status.status == Status.waiting.rawValue && memory.status.fingerprint != nil ? reading.dialog?.words : nil
     }
 
     private mutating func drift(_ seq: UInt64) -> PodStatus? {

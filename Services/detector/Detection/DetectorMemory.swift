@@ -28,6 +28,8 @@ public struct DetectorMemory: Sendable, Equatable, Codable {
     var hasHadPrompt = false
     var hasHadComposer = false
     var dialogSeen: Timestamp?
+    /// All words of the question that was told: what is asked and its options, for telling a dialog that is still being painted from another one.
+    var askedWords: [String]?
     var assumed = false
     /// The pod's open waits.
     var waits: [Wait]?

@@ -13,6 +13,8 @@ struct Reading {
         var isSure: Bool
         /// Stays the same while the same thing is asked.
         var fingerprint: String
+        /// What the fingerprint is made of.
+        var words: [String]
     }
 
     /// Where a person writes.

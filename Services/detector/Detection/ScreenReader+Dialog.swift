@@ -139,9 +139,10 @@ extension ScreenReader {
             return nil
         }
         let top = question?.rows.lowerBound ?? first
+        let asked = fingerprint(top, group)
         return Reading.Dialog(
             rows: top...bottom, question: question?.text ?? "", options: labels.map { String($0.prefix(200)) }, isSure: isSure,
-            fingerprint: fingerprint(top, group))
+            fingerprint: asked.hash, words: asked.words)
     }
 
     /// Rows that say which keys answer: one that takes, and one that leaves or those that choose.
@@ -235,9 +236,11 @@ extension ScreenReader {
 
     /// FNV-1a over letters and digits of the question and its options, and of what stands between the rules above: what is asked,
     /// without how it is drawn.
-    private func fingerprint(_ top: Int, _ group: [Int]) -> String {
+    private func fingerprint(_ top: Int, _ group: [Int]) -> (hash: String, words: [String]) {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        var words: [String] = []
         func add(_ scalars: ArraySlice<UInt32>) {
+            words += scalars.split { !Glyphs.isLetter($0) && !Glyphs.isDigit($0) }.map { ScreenRow.string($0) }
             for scalar in scalars where Glyphs.isLetter(scalar) || Glyphs.isDigit(scalar) {
                 hash = (hash ^ UInt64(scalar)) &* 0x100_0000_01b3
             }
@@ -265,6 +268,6 @@ extension ScreenReader {
             }
         }
         let hex = String(hash, radix: 16)
-        return String(repeating: "0", count: 16 - hex.count) + hex
+        return (String(repeating: "0", count: 16 - hex.count) + hex, Array(words.prefix(400)))
     }
 }
