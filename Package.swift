@@ -193,7 +193,7 @@ let package = Package(
             [
                 "BindingsServer", "BindingsClient", "DetectorServer", "DetectorClient", "RegistryServer", "RegistryClient", "RecorderServer", "Agents", "Detection", "TestSupport",
                 "Contract", "Bus",
-                "Database", "Terminal", "Compression", logging,
+                "Database", "Sharding", "Terminal", "Compression", logging,
             ]),
         tests("Registry", ["RegistryServer", "RegistryClient", "TestSupport", "Contract", "Bus", "Database", logging]),
         tests("Relay", ["RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),
