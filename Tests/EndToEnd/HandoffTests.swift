@@ -86,6 +86,39 @@ struct HandoffTests {
         #expect(try await stack.command(["wait", "--resume", gone.id]).exit == 3)
     }
 
+    @Test("`wait --any` ends with the first pod and `--all` with the last; a command that was killed takes its answer later by the wait's id")
+    func anyAllAndKilled() async throws {
+        let stack = try await Stack.start(Stack.Part.withoutDetector)
+        let api = APIClient(address: stack.apiURL, token: stack.token)
+        let one = try await stack.run(["cat"], name: "one").pod
+        let two = try await stack.run(["cat"], name: "two").pod
+        func begin(_ arguments: [String]) async throws -> String {
+            try await stack.command(["wait"] + arguments + ["--until", "idle", "--timeout", "2m", "--detach"]).output.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+        let any = try await begin(["one", "two", "--any"])
+        let all = try await begin(["one", "two", "--all"])
+        let plain = try await begin(["one", "two"])
+        for (id, mode) in [(any, Wait.Mode.any), (all, .all), (plain, .all)] { #expect(try await api.wait(id).mode == mode) }
+
+        // Nothing is left of a command that is killed but its wait.
+        let said = FileManager.default.temporaryDirectory.path + "/wait-\(PodID.random())"
+        let killing = "\"$0\" wait two --until idle 2>'\(said)' & until grep -q W- '\(said)' 2>/dev/null; do sleep 0.05; done; kill -9 $!; wait $!"
+        let killed = try await stack.command(["-c", killing, stack.programsDirectory + "/switchback"], program: "/bin/bash")
+        #expect(killed.exit == 128 + 9)
+        let words = try String(contentsOfFile: said, encoding: .utf8).split(whereSeparator: \.isWhitespace).map(String.init)
+        try? FileManager.default.removeItem(atPath: said)
+        let left = try #require(words.first { $0.hasPrefix("W-") })
+        #expect(try await api.wait(left).isOpen)
+
+        try stack.say("idle", "turn_done", of: one, seq: 3)
+        #expect(try await stack.command(["wait", "--resume", any]).exit == 0)
+        let seen = try await api.wait(any)
+        #expect(seen.outcome == .matched && seen.targets.first { $0.pod == one }?.seen?.seq == 3 && seen.targets.first { $0.pod == two }?.seen == nil)
+        for id in [all, plain] { #expect(try await api.wait(id).isOpen) }
+        try stack.say("idle", "turn_done", of: two, seq: 4)
+        for id in [all, plain, left] { #expect(try await stack.command(["wait", "--resume", id]).exit == 0) }
+    }
+
     @Test("A prompt waits for an idle agent with --when-idle and is refused at a dialog, which stands on the timeline; a wait in a circle exits 6, an interrupted one 75")
     func gateByCommand() async throws {
         let stack = try await Stack.start(Stack.Part.withoutDetector)
