@@ -49,9 +49,14 @@ struct RealAgentTests {
 
     @Test("A turn, an approval, an interrupt and an error are what the detector says they are", arguments: RealAgent.installed)
     func turns(agent: RealAgent) async throws {
+        try await inStack(agent) { try await drive(agent, $0, $1) }
+    }
+
+    /// Runs a stack of its own for the body; what fails is told with the agent's screen and statuses.
+    private func inStack(_ agent: RealAgent, _ body: (APIClient, _ folder: String) async throws -> Void) async throws {
         let stack = try LocalStack()
         do {
-            try await drive(agent, stack.api, stack.home)
+            try await body(stack.api, stack.home)
         } catch {
             let screen = try? await stack.api.screen("real-\(agent.name)").body
             let history = try? await stack.api.history("real-\(agent.name)").entries.filter { $0.what == "status" }
@@ -62,34 +67,54 @@ struct RealAgentTests {
         try stack.down()
     }
 
+    @Test(
+        "A message of a channel waits while the agent works and asks, is typed into it once when it rests, and is submitted", arguments: RealAgent.installed)
+    func channel(agent: RealAgent) async throws {
+        try await inStack(agent) { api, folder in
+            let driven = try await DrivenAgent.start(agent, api, folder)
+            _ = try await api.createChannel("work", members: ["real-\(agent.name)", "person:test"])
+            try await driven.say("Please do-shell now.")
+            _ = try await driven.asked("shell")
+            try await driven.wait("waiting", "approval")
+            let message = try await api.postMessage("@real-\(agent.name) Please do-plain now.", to: "work")
+            func delivery() async throws -> ChannelMessage.Delivery? { try await api.message(message.id).deliveries.first }
+            // What was typed into the agent in the channel's name.
+            func typed() async throws -> [String] {
+                try await api.timeline(driven.pod.pod.text).entries.filter { $0.what == "input" && $0.text?.contains("[#work \(message.id)") == true }.compactMap(\.text)
+            }
+            // A dialog that nobody answers keeps it: nothing says when it would have been typed.
+            try await Task.sleep(for: .seconds(4))
+            #expect(try await delivery()?.state == .queued)
+            #expect(try await typed().isEmpty)
+            #expect(driven.times(asked: "plain").isEmpty)
+            try await driven.approve(agent)
+
+            let answered = try await driven.asked("plain")
+            try await eventually("it was not said to be delivered") { try await delivery()?.state == .delivered }
+            try await driven.wait("idle")
+            let history = try await api.history(driven.pod.pod.text).entries.filter { $0.what == "status" }
+            // It rested before, and worked afterwards.
+            #expect(history.contains { $0.value == "idle" && $0.from < answered && ($0.to ?? .now()) > answered - .seconds(10) })
+            #expect(history.contains { $0.value == "executing" && ($0.to ?? .now()) > answered })
+            try await eventually("the record lacks what was typed") { try await !typed().isEmpty }
+            #expect(try await typed().count == 1)
+            #expect(driven.times(asked: "plain").count == 1)
+        }
+    }
+
     private func drive(_ agent: RealAgent, _ api: APIClient, _ folder: String) async throws {
-        let pod = try await api.create(try agent.prepare(in: folder))
+        let driven = try await DrivenAgent.start(agent, api, folder)
+        let pod = driven.pod
         @discardableResult
         func wait(_ status: String, _ reason: String? = nil, within limit: Duration = .seconds(40)) async throws -> PodStatus {
-            var last: PodStatus?
-            return try await eventually(within: limit, "it did not become \(status) \(reason ?? "") but \(last.map { "\($0.status) \($0.reason ?? "")" } ?? "-")") {
-                let now = try await api.status(pod.pod.text)
-                last = now
-                return now.status == status && (reason == nil || now.reason == reason) ? now : nil
-            }
+            try await driven.wait(status, reason, within: limit)
         }
-        func say(_ text: String) async throws { _ = try await api.input(pod.pod.text, .init(text: text, submit: true, take: true)) }
-        /// When the model was asked for `word` first.
-        func asked(_ word: String) async throws -> Timestamp {
-            try await eventually(within: .seconds(30), "the model was not asked for \(word)") {
-                let lines = ((try? String(contentsOfFile: folder + "/requests", encoding: .utf8)) ?? "").split(separator: "\n")
-                guard let line = lines.first(where: { $0.hasSuffix(" " + word) }), let time = Double(line.split(separator: " ")[0]) else { return nil }
-                return Timestamp(microseconds: Int64(time * 1e6))
-            }
-        }
+        func say(_ text: String) async throws { try await driven.say(text) }
+        func asked(_ word: String) async throws -> Timestamp { try await driven.asked(word) }
         /// The statuses since a moment, oldest first.
         func history(since time: Timestamp) async throws -> [PodHistory.Entry] {
             try await api.history(pod.pod.text).entries.filter { $0.what == "status" && $0.to ?? .now() > time }
         }
-
-        try await wait("idle")
-        // A program that paints its composer does not read keys yet: nothing says when it does.
-        try await Task.sleep(for: .seconds(3))
 
         try await say("Please do-plain now.")
         let plain = try await asked("plain")
