@@ -7,6 +7,7 @@ import { stories } from "./browser/stories.js";
 import { details } from "./browser/details.js";
 import { screens } from "./browser/screens.js";
 import { admins } from "./browser/admins.js";
+import { fleet } from "./browser/fleet.js";
 import { graph } from "./browser/graph.js";
 import { pixels } from "./browser/pixels.js";
 
@@ -18,6 +19,7 @@ if (!findChromium()) {
 const stage = { pods: {} };
 stories(stage);
 admins(stage);
+fleet(stage);
 graph(stage);
 details(stage);
 screens(stage);

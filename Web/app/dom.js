@@ -72,8 +72,13 @@ export function onKeys(action, signal) {
   }, { signal });
 }
 
-/** Runs at most once a frame. */
-export function perFrame(action) {
-  let frame = null;
-  return () => { frame ??= requestAnimationFrame(() => { frame = null; action(); }); };
+/** Runs at most once a frame, and not again within `pause` milliseconds. */
+export function perFrame(action, pause = 0) {
+  let asked = null, last = -Infinity;
+  const run = () => { asked = null; last = performance.now(); action(); };
+  return () => {
+    if (asked != null) return;
+    const rest = last + pause - performance.now();
+    asked = rest > 0 ? setTimeout(() => { asked = requestAnimationFrame(run); }, rest) : requestAnimationFrame(run);
+  };
 }

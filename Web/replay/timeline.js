@@ -267,7 +267,7 @@ export function paintPicture(canvas, screen, width, height = Infinity) {
   let size = Math.min(width / (screen.columns * probe.advance), height / (screen.rows * probe.height)) * 20 * 1.12;
   size = Math.max(2, Math.floor(size * ratio * 4) / 4 / ratio);
   while (size > 2 && !fits(cellMetrics(size, ratio))) size -= 0.25 / ratio;
-  canvas.painter ??= new Painter(canvas);
+  canvas.painter ??= new Painter(canvas, undefined, { isPicture: true });
   canvas.painter.fit(screen, cellMetrics(size, ratio));
   canvas.style.width = canvas.width / ratio + "px";
   canvas.style.height = canvas.height / ratio + "px";

@@ -1,5 +1,7 @@
-// Every pod as a small picture of its real screen. Only pictures in sight have a socket, at two changes a second.
+// Every pod as a small picture of its real screen. Only pictures in sight have a socket, at two changes a second; while the page is
+// scrolled fast nothing is asked for, nothing painted and nothing laid out anew.
 import { h, fill, keyed, onKeys, perFrame } from "../app/dom.js";
+import { Motion, SharedFrames } from "../app/motion.js";
 import { ask } from "../app/api.js";
 import { store } from "../app/store.js";
 import { go, links, rename } from "../app/router.js";
@@ -32,10 +34,16 @@ class FleetScreen {
     this.tiles = new Map();
     this.filter.addEventListener("keydown", event => this.filterKey(event));
     onKeys(event => this.key(event), this.abort.signal);
-    this.observer = new IntersectionObserver(entries => { for (const entry of entries) entry.target.tile?.seen(entry.isIntersecting); }, { root: null, rootMargin: "80px" });
+    this.element.fleet = this;
+    this.motion = new Motion();
+    const isHeld = () => this.motion.isFast(performance.now());
+    this.frames = new SharedFrames({ isHeld });
+    this.observer = new IntersectionObserver(entries => { for (const entry of entries) entry.target.tile?.seen(entry.isIntersecting); }, { root: null, rootMargin: "160px" });
     // The page scrolls in the element around this screen.
-    document.addEventListener("scroll", () => { scrolled = performance.now(); }, { capture: true, passive: true, signal: this.abort.signal });
-    this.render = perFrame(() => this.draw());
+    document.addEventListener("scroll", event => this.scrolled(event.target), { capture: true, passive: true, signal: this.abort.signal });
+    this.sizes = new ResizeObserver(() => this.resized());
+    this.sizes.observe(this.groups);
+    this.render = perFrame(() => { if (isHeld()) this.isOld = true; else this.draw(); }, 200);
     store.on("pods", this.render, this.abort.signal);
     store.on("topology", this.render, this.abort.signal);
     this.draw();
@@ -46,10 +54,56 @@ class FleetScreen {
   close() {
     this.abort.abort();
     this.observer.disconnect();
+    this.sizes.disconnect();
+    clearTimeout(this.settling);
+    clearTimeout(this.leaving);
     for (const tile of this.tiles.values()) tile.close();
   }
 
   update() { return false; }
+
+  // --- Scrolling
+
+  scrolled(target) {
+    const now = performance.now();
+    this.motion.moved(target.scrollTop ?? 0, now);
+    const isFast = this.motion.isFast(now);
+    this.element.classList.toggle("is-flying", isFast);
+    clearTimeout(this.settling);
+    if (isFast) this.settling = setTimeout(() => this.settled(), this.motion.memory + 1); else this.settled();
+  }
+
+  settled() {
+    this.element.classList.remove("is-flying");
+    if (this.isOld) this.render();
+    this.frames.ask();
+  }
+
+  /** All pictures have one size, so that no painting has to ask for a layout. */
+  resized() {
+    const tile = this.element.querySelector(".tile");
+    if (!tile?.clientWidth) return;
+    const picture = tile.querySelector(".tile-picture");
+    const size = `${tile.clientWidth} ${picture.clientHeight} ${devicePixelRatio}`;
+    if (size === this.pictureKey) return;
+    this.pictureKey = size;
+    this.picture = { width: Math.max(120, tile.clientWidth - 2), height: Math.max(80, picture.clientHeight) };
+    for (const tile of this.tiles.values()) if (tile.isSeen) tile.paint();
+  }
+
+  /** Scrolling by and back should not cost a socket each time. */
+  letGo() {
+    this.leaving ??= setTimeout(() => {
+      this.leaving = null;
+      const now = performance.now();
+      let isSomeLeft = false;
+      for (const tile of this.tiles.values()) {
+        if (tile.isSeen || !tile.connection) continue;
+        if (now - tile.left < 1500 || this.motion.isFast(now)) isSomeLeft = true; else tile.disconnect();
+      }
+      if (isSomeLeft) this.letGo();
+    }, 500);
+  }
 
   changed() {
     const query = new URLSearchParams();
@@ -80,6 +134,7 @@ class FleetScreen {
   }
 
   draw() {
+    this.isOld = false;
     const all = [...store.pods.values()];
     if (store.hasLoaded && all.length === 0) {
       this.summary.textContent = "";
@@ -136,7 +191,7 @@ class FleetScreen {
   tile(pod) {
     let tile = this.tiles.get(pod.pod);
     if (!tile) {
-      tile = new Tile(pod);
+      tile = new Tile(pod, this);
       this.tiles.set(pod.pod, tile);
       this.observer.observe(tile.element);
     }
@@ -180,31 +235,12 @@ class FleetScreen {
 /** A pod's name, or a person's; the one who looks is "you". */
 const who = id => !id.startsWith("person:") ? store.name(id) : id === `person:${store.person?.name}` ? "you" : id.slice("person:".length);
 
-const waiting = new Set(), budget = 6;
-let frame = null, scrolled = -Infinity;
-
-/** Pictures share a few milliseconds of each frame, whoever waits longest first: many that change at once never hold up a page that is scrolled. */
-function paintSoon(tile) {
-  waiting.add(tile);
-  frame ??= requestAnimationFrame(paintSome);
-}
-
-function paintSome() {
-  frame = null;
-  const end = performance.now() + budget;
-  for (const tile of waiting) {
-    waiting.delete(tile);
-    tile.draw();
-    if (performance.now() >= end) break;
-  }
-  if (waiting.size) frame = requestAnimationFrame(paintSome);
-}
-
 /** One pod's picture. */
 class Tile {
-  constructor(pod) {
+  constructor(pod, fleet) {
     this.pod = pod;
-    this.canvas = h("canvas", { class: "tile-canvas", "aria-hidden": "true" });
+    this.fleet = fleet;
+    this.canvas = h("canvas", { class: "tile-canvas is-away", "aria-hidden": "true" });
     this.words = h("span", { class: "words" });
     this.since = h("span", { class: "quiet" });
     this.name = h("span", { class: "tile-name" });
@@ -214,7 +250,7 @@ class Tile {
       h("div", { class: "tile-text" }, h("p", { class: "tile-line" }, this.mark, this.name, this.since), h("p", { class: "tile-line" }, this.words), this.chain));
     this.element = h("li", { class: "tile" }, this.link);
     this.element.tile = this;
-    this.paint = () => paintSoon(this);
+    this.paint = () => fleet.frames.add(this);
   }
 
   update(pod, block) {
@@ -228,51 +264,65 @@ class Tile {
     fill(this.mark, statusShape(kind, { label: null }));
     this.words.className = `words ${kind}`;
     this.words.textContent = pod.status?.question ? `${says(pod)}: ${pod.status.question}` : says(pod);
-    tickSince(this.since, sinceOf(pod));
+    this.showSince();
     const chain = [block?.blocks > 0 && `holds up ${block.blocks} ${block.blocks === 1 ? "agent" : "agents"}`, block?.blocked_by?.length && `waits for ${block.blocked_by.map(who).join(", ")}`].filter(Boolean).join(" · ");
     this.chain.hidden = !chain;
     this.chain.textContent = chain;
     this.link.setAttribute("aria-label", `${pod.name}, ${standings[kind].label}, ${says(pod)}${chain ? ", " + chain : ""}`);
-    if (this.isSeen && isLive(before) !== isLive(pod)) { this.seen(false); this.seen(true); }
+    if (this.isSeen && isLive(before) !== isLive(pod)) this.paint();
   }
 
   /** In sight: a socket for what runs, one picture for what has ended. */
   seen(isSeen) {
     if (this.isSeen === isSeen) return;
     this.isSeen = isSeen;
-    clearTimeout(this.leaving);
-    clearTimeout(this.coming);
-    if (!isSeen) {
-      // Scrolling by and back should not cost a socket each time.
-      this.leaving = setTimeout(() => { this.connection?.close(); this.connection = null; }, 1500);
-      return;
-    }
-    // What only flies by is not asked for.
-    if (performance.now() - scrolled < 150) this.coming = setTimeout(() => this.come(), 150); else this.come();
+    this.canvas.classList.toggle("is-away", !isSeen);
+    this.showSince();
+    if (isSeen) return this.paint();
+    this.left = performance.now();
+    this.fleet.frames.remove(this);
+    if (this.connection) this.fleet.letGo();
   }
 
-  come() {
-    if (isLive(this.pod)) {
-      this.connection ??= new TerminalConnection(this.pod.pod, { screen: screen => { this.screen = screen; this.paint(); } }, { rate: 2, cache: false }).open();
-    } else if (!this.screen) this.fetch();
+  /** Hundreds of numbers that grow out of sight would have the page laid out anew each second. */
+  showSince() { if (this.isSeen) tickSince(this.since, sinceOf(this.pod)); else this.since.dataset.since = ""; }
+
+  /** What a frame has time for: what only flies by is not asked for. */
+  work() {
+    if (!this.isSeen) return;
+    if (isLive(this.pod)) this.connection ??= new TerminalConnection(this.pod.pod, { screen: screen => { this.screen = screen; if (this.isSeen) this.paint(); } }, { rate: 2, cache: false }).open();
+    else {
+      this.disconnect();
+      if (!this.isFinal) this.fetch();
+    }
+    this.draw();
   }
 
   async fetch() {
+    if (this.isFetching) return;
+    this.isFetching = true;
     try {
       this.screen = screenFromDump(await ask(`/v1/pods/${this.pod.pod}/screen`, { query: { format: "json" } }));
+      this.isFinal = !isLive(this.pod);
       this.paint();
     } catch { /* Without a picture the words remain. */ }
+    this.isFetching = false;
   }
 
   draw() {
-    if (this.screen?.rows && this.isSeen) paintPicture(this.canvas, this.screen, Math.max(120, this.element.clientWidth - 2), Math.max(80, this.canvas.parentElement.clientHeight));
+    if (!this.screen?.rows) return;
+    if (!this.fleet.picture) this.fleet.resized();
+    if (this.fleet.picture) paintPicture(this.canvas, this.screen, this.fleet.picture.width, this.fleet.picture.height);
+  }
+
+  disconnect() {
+    this.connection?.close();
+    this.connection = null;
   }
 
   close() {
-    waiting.delete(this);
-    clearTimeout(this.coming);
-    clearTimeout(this.leaving);
-    this.connection?.close();
-    this.connection = null;
+    this.fleet.frames.remove(this);
+    this.isSeen = false;
+    this.disconnect();
   }
 }

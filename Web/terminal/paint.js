@@ -98,9 +98,10 @@ function stroke(context, operation) {
 
 /** A canvas that shows one terminal. */
 export class Painter {
-  constructor(canvas, theme = terminalTheme) {
+  /** `isPicture`: one of many small ones. A canvas of its own layer each would cost the page more than painting them. */
+  constructor(canvas, theme = terminalTheme, { isPicture = false } = {}) {
     this.canvas = canvas;
-    this.context = canvas.getContext("2d", { alpha: false });
+    this.context = canvas.getContext("2d", { alpha: false, willReadFrequently: isPicture });
     this.theme = theme;
     this.metrics = null;
     /** What each row shows: its runs, its marks and its cursor. */

@@ -14,7 +14,7 @@ export class Stack {
     const stack = new Stack();
     stack.bin = process.env.SWITCHBACK_BIN ?? join(root, ".build/debug");
     stack.home = mkdtempSync(join(tmpdir(), "switchback-web-"));
-    stack.environment = { ...process.env, SWITCHBACK_HOME: stack.home, SWITCHBACK_WEB: join(root, "Web"), NO_COLOR: "1" };
+    stack.environment = { ...process.env, SWITCHBACK_HOME: stack.home, SWITCHBACK_WEB: process.env.SWITCHBACK_WEB ?? join(root, "Web"), NO_COLOR: "1" };
     delete stack.environment.SWITCHBACK_POD;
     const up = JSON.parse(await stack.command("up", "--json"));
     stack.link = up.link;
