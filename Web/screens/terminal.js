@@ -16,6 +16,7 @@ import { Timeline } from "../replay/timeline.js";
 import { Player } from "../replay/player.js";
 import { story } from "../replay/story.js";
 import { recordEntries } from "../replay/records.js";
+import { Peek } from "../replay/peek.js";
 
 export function open(address, shell) { return new TerminalScreen(address, shell); }
 
@@ -67,6 +68,7 @@ class TerminalScreen {
     clearInterval(this.clockTimer);
     clearTimeout(this.naming);
     this.connection.close();
+    this.peek?.close();
     this.view.close();
     this.timeline.close();
     setActions([]);
@@ -144,6 +146,10 @@ class TerminalScreen {
   reveal() {
     const reveals = !this.connection.reveals, label = reveals ? "Hide secrets again" : "Show secrets of the past";
     this.connection.reveal(reveals, this.player.isPast ? stamp(this.player.time) : null);
+    this.peek?.close();
+    this.peek = reveals ? new Peek(this.reference) : null;
+    this.previews = new Map();
+    this.timeline.hideCard();
     this.revealButton.setAttribute("aria-pressed", String(reveals));
     this.revealButton.setAttribute("aria-label", label);
     this.revealButton.title = label;
@@ -227,9 +233,11 @@ class TerminalScreen {
     const scale = this.timeline.currentScale(), key = Math.round(scale.x(time) / 2) + "/" + Math.round(scale.last / 5000);
     const { previews } = this;
     if (previews.has(key)) return previews.get(key);
-    // Without secrets, also while they are shown: a look at each would be an entry in the audit log.
-    const dump = await ask(`/v1/pods/${encodeURIComponent(this.reference)}/screen`, { query: { at: stamp(Math.min(time, Date.now())), format: "json" }, signal: this.abort.signal });
-    const screen = screenFromDump(dump);
+    const at = Math.min(time, Date.now()), isMine = () => this.previews === previews;
+    const screen = this.peek ? await this.peek.at(at)
+      : screenFromDump(await ask(`/v1/pods/${encodeURIComponent(this.reference)}/screen`, { query: { at: stamp(at), format: "json" }, signal: this.abort.signal }));
+    // Asked for before secrets were shown, or hidden again.
+    if (!isMine() || !screen) return null;
     if (previews.size > 200) previews.clear();
     previews.set(key, screen);
     return screen;

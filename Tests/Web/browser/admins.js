@@ -107,6 +107,15 @@ export function admins(stage) {
     ok(await page.value("document.querySelector('.pod-screen.past') != null"), "the moment was left");
     await stack.until(async () => await looks() === before + 1, "an entry in the audit log", 30_000);
     ok(!(await page.value("location.href")).includes("reveal"), "a link would show secrets");
+    // Hover cards follow, and are one look behind, however many.
+    const cards = () => page.value(async () => {
+      const line = document.querySelector(".timeline").timeline, texts = [];
+      for (const share of [0.3, 0.35, 0.4]) texts.push((await line.options.preview(line.data.first + (line.data.last - line.data.first) * share))?.lines.map(row => row.map(run => run[0]).join("")).join("\n") ?? null);
+      return texts;
+    });
+    const shown = await cards();
+    ok(shown.every(text => text?.includes(secret)), `hover cards hide it: ${JSON.stringify(shown)}`);
+    await stack.until(async () => await looks() === before + 2, "one entry for all cards", 60_000);
     await page.value(secret => {
       const view = document.querySelector(".terminal").terminal, show = view.show.bind(view);
       window.leaks = 0;
@@ -114,6 +123,7 @@ export function admins(stage) {
     }, secret);
     await page.click("[aria-label='Hide secrets again']");
     await page.until(`!${terminal}.text().includes(${JSON.stringify(secret)}) && ${terminal}.text().includes('••••')`, "the secret hidden again");
+    ok((await cards()).every(text => text?.includes("••••") && !text.includes(secret)), "hover cards still show it");
     // Neither by a screen that was kept nor by the present, with which a new socket begins.
     equal(await page.value("window.leaks"), 0, "the secret was shown once more");
   });
