@@ -6,7 +6,7 @@ import { says, standing, standings, statusShape } from "../app/status.js";
 import { layout } from "./layout.js";
 
 /** Layers run to the right; in the narrow picture beside other things, down. */
-const sizes = { wide: { width: 188, height: 52, between: 96, most: 220, beside: 24, margin: 24 }, dense: { width: 150, height: 34, between: 72, most: 160, beside: 8, margin: 16 }, narrow: { width: 122, height: 34, between: 44, most: 44, beside: 12, margin: 12 } };
+const sizes = { wide: { width: 188, height: 52, between: 72, most: 220, beside: 24, margin: 24 }, dense: { width: 150, height: 34, between: 72, most: 160, beside: 8, margin: 16 }, narrow: { width: 122, height: 34, between: 44, most: 44, beside: 12, margin: 12 } };
 
 const name = "http://www.w3.org/2000/svg";
 

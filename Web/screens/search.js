@@ -93,7 +93,7 @@ class SearchScreen {
       try {
         const screen = screenFromDump(await ask(`/v1/pods/${id}/screen`, { query: { seq: hit.seq, format: "json" }, signal: this.abort.signal }));
         if (shownHit !== hit) return;
-        paintPicture(canvas, screen, 400);
+        paintPicture(canvas, screen, 390);
         this.mark(canvas, screen);
       } catch { /* The line itself is still there. */ }
     };

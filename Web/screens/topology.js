@@ -114,7 +114,9 @@ class TopologyScreen {
   }
 
   show(topology, at) {
-    const { nodes } = this.graph.show(topology, at);
+    const { nodes } = this.graph.show(topology, at), frame = this.graph.element.parentElement;
+    // Who holds up the others stands at the right edge: where not all has room, that is what is looked at first.
+    if (!this.hasLooked && frame?.clientWidth) { this.hasLooked = true; frame.scrollLeft = frame.scrollWidth; }
     const waits = topology.edges.filter(edge => edge.kind === "wait").length, bindings = topology.edges.filter(edge => edge.kind === "binding").length;
     this.summary.textContent = `${nodes} pods and people, ${waits} ${waits === 1 ? "wait" : "waits"}, ${bindings} ${bindings === 1 ? "binding" : "bindings"}${this.player.isPast ? `, as of ${moment(at)}` : ""}`;
     const name = id => topology.nodes.find(node => node.pod === id)?.name ?? id.replace(/^person:/, "");
