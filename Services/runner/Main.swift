@@ -22,10 +22,11 @@ enum Main {
                 throw ConfigurationError("SWITCHBACK_RUNNER_NAME is \"\(name)\"; it must be one subject token: no spaces, '.', '*' or '>'")
             }
             let bus = try await context.connect(inbox: Subjects.inbox(runner: name))
+            let micro = try Microservice(
+                bus, name: "runner", id: name, version: ServiceProgram.version, summary: "pods of one host", started: Timestamp.now().description)
             let server = try await RunnerServer.start(
                 bus: bus, configuration: runner, agentFolders: AgentCatalog.folders(program: CommandLine.arguments.first, environment: environment),
-                version: ServiceProgram.version,
-                logger: context.logger)
+                version: ServiceProgram.version, micro: micro, logger: context.logger)
             let measures = RunnerMeasures(directory: runner.directory)
             context.health.register("disk") { measures.problem }
             let measuring = Task { await measures.run() }

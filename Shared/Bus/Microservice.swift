@@ -30,6 +30,8 @@ public final class Microservice: Sendable {
             var name: String
             var subject: String
             var queue_group: String
+            // Some clients, as nats-py, do not read an endpoint without it.
+            var metadata: [String: String] = [:]
         }
         var type = "io.nats.micro.v1.info_response"
         var name: String
@@ -50,6 +52,8 @@ public final class Microservice: Sendable {
             var last_error: String
             var processing_time: Int64
             var average_processing_time: Int64
+            // The protocol leaves it out where there is nothing; nats-py wants it.
+            var data: [String: String] = [:]
         }
         var type = "io.nats.micro.v1.stats_response"
         var name: String

@@ -26,11 +26,14 @@ extension Permissions {
                 "$JS.API.STREAM.CREATE.\(Streams.audit)", "event.alarm.\(name).*",
             ]
                 + (BusIdentity.Service.allCases.map { Subjects.inbox(service: $0.rawValue) } + [tapInbox, adminInbox]).map { $0 + ".>" },
-            subscribe: [Subjects.inbox(service: name) + ".>"] + ["", ".\(name)", ".\(name).*"].map { "$SRV.*" + $0 })
+            subscribe: [Subjects.inbox(service: name) + ".>"] + services(name, "*"))
         return Permissions(
             publish: common.publish + rights.publish, publishRefused: rights.publishRefused, subscribe: common.subscribe + rights.subscribe,
             subscribeRefused: rights.subscribeRefused)
     }
+
+    /// The NATS services protocol: of all, of those of a name, of one.
+    private static func services(_ name: String, _ id: String) -> [String] { ["", ".\(name)", ".\(name).\(id)"].map { "$SRV.*" + $0 } }
 
     static let tapInbox = Subjects.inbox(service: "tap")
     static let adminInbox = Subjects.inbox(service: "admin")
@@ -118,7 +121,7 @@ extension Permissions {
     static func ofRunner(_ name: String) -> Permissions {
         Permissions(
             publish: [Subjects.runnersHeartbeat, Subjects.podsReport, "runner.\(name).pod.*.stop", Subjects.inbox(runner: name) + ".>"],
-            subscribe: ["runner.\(name).*", Subjects.inbox(runner: name) + ".>"], answers: Answers(count: 1, within: .seconds(300)))
+            subscribe: ["runner.\(name).*", Subjects.inbox(runner: name) + ".>"] + services("runner", name), answers: Answers(count: 1, within: .seconds(300)))
     }
 
     /// What every shim's key may at most be used for: the variables are what its credential says, and a runner's credential cannot sign one.

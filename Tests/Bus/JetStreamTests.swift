@@ -319,8 +319,11 @@ private final class Box: Sendable {
         }
         let info = String(decoding: try await bus.request("$SRV.INFO.relay", payload: []).payload, as: UTF8.self)
         #expect(info.contains(#""queue_group":"q""#))
+        // What nats-py's parser wants of each endpoint.
+        #expect(info.contains(#"{"metadata":{},"name":"attach""#), "\(info)")
         let stats = String(decoding: try await bus.request("$SRV.STATS.relay.r1", payload: []).payload, as: UTF8.self)
         #expect(stats.contains(#""num_requests":2"#) && stats.contains(#""num_errors":1"#) && stats.contains(#""average_processing_time":3000000"#))
+        #expect(stats.contains(#""data":{}"#), "\(stats)")
         await bus.close()
     }
 }

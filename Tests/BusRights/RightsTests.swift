@@ -88,7 +88,7 @@ struct RightsTests {
         let pod = PodID.random()
         for subject in [
             Subjects.pty(pod), Subjects.pty(pod, .out), Subjects.allTerminals, Subjects.viewDelta(pod), Subjects.shimAll(pod), "runner.b.*",
-            Subjects.inbox(runner: "b") + ".>", Subjects.inbox(shim: pod) + ".>", Subjects.allEvents, ">", "registry.>",
+            Subjects.inbox(runner: "b") + ".>", Subjects.inbox(shim: pod) + ".>", Subjects.allEvents, ">", "registry.>", "$SRV.*.runner.b", "$SRV.*.relay",
         ] {
             #expect(try await runner.subscribeIsRefused(subject), "subscribed to \(subject)")
         }
@@ -102,6 +102,8 @@ struct RightsTests {
         }
         #expect(try await !runner.publishIsRefused(Subjects.runnersHeartbeat))
         #expect(try await !runner.subscribeIsRefused("runner.a.*"))
+        // It can be listed, by its own name alone.
+        for subject in ["$SRV.*", "$SRV.*.runner", "$SRV.*.runner.a"] { #expect(try await !runner.subscribeIsRefused(subject), "\(subject)") }
     }
 
     @Test("only the relay types into terminals, and only the detector says what an agent is doing")

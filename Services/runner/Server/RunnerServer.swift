@@ -17,9 +17,10 @@ public final class RunnerServer: Sendable {
     private let offset = Mutex<Int64?>(nil)
 
     /// Adopts what runs, then serves.
-    public static func start(bus: BusConnection, configuration: RunnerConfiguration, agentFolders: [String], version: String, logger: Logger) async throws
-        -> RunnerServer
-    {
+    /// - Parameter micro: counts the requests for the NATS services protocol.
+    public static func start(
+        bus: BusConnection, configuration: RunnerConfiguration, agentFolders: [String], version: String, micro: Microservice? = nil, logger: Logger
+    ) async throws -> RunnerServer {
         try FileManager.default.createDirectory(
             atPath: configuration.directory + "/pods", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         guard FileManager.default.isExecutableFile(atPath: configuration.shim) else {
@@ -30,7 +31,7 @@ public final class RunnerServer: Sendable {
         let service = RunnerService(configuration: configuration, catalog: catalog, calls: BusShimCalls(bus: bus, runner: configuration.name, logger: logger), logger: logger)
         await service.lookAround()
         let server = RunnerServer(bus: bus, service: service, name: configuration.name, version: version, logger: logger)
-        try server.serve()
+        try server.serve(counting: micro)
         server.beat()
         return server
     }
@@ -43,13 +44,29 @@ public final class RunnerServer: Sendable {
         self.logger = logger
     }
 
-    private func serve() throws {
+    private func serve(counting micro: Microservice?) throws {
         let service = service
+        func answer<Question: Decodable & Sendable & SendableMetatype, Answer: Encodable & SendableMetatype>(
+            _ verb: String, _ body: @escaping @Sendable (Question) async throws -> Answer
+        ) throws -> BusSubscription {
+            let subject = Subjects.runner(name, verb)
+            let count = micro?.addEndpoint(name: verb, subject: subject, queue: "")
+            return try bus.answer(subject, Question.self) { question in
+                let began = ContinuousClock.now
+                do {
+                    let answer = try await body(question)
+                    count?(.now - began, nil)
+                    return answer
+                } catch {
+                    count?(.now - began, "\(error)")
+                    throw error
+                }
+            }
+        }
         let start: @Sendable (StartPod) async throws -> Started = { try await service.start($0) }
         let all = [
-            try bus.answer(Subjects.runner(name, "start"), handler: start),
-            try bus.answer(Subjects.runner(name, "resume"), handler: start),
-            try bus.answer(Subjects.runner(name, "stop")) { (request: StopPod) in
+            try answer("start", start), try answer("resume", start),
+            try answer("stop") { (request: StopPod) in
                 try await service.stop(request)
                 return Done()
             },
