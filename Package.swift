@@ -28,6 +28,7 @@ let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "s
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioHTTPTypesHTTP1: Target.Dependency = .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 let toml: Target.Dependency = .product(name: "TOMLKit", package: "TOMLKit")
 
 // MARK: - Shorthands
@@ -90,6 +91,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.3.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.3.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
@@ -124,18 +126,24 @@ let package = Package(
         hotLibrary("Detection", "Services/detector/Detection", ["Agents", "Contract", "Pattern", "Terminal"]),
         // Certificates that are read anew at each handshake.
         .target(name: "CBusTLS", dependencies: ["COpenSSL"], path: "Shared/CBusTLS"),
-        library("Bus", "Shared/Bus", ["CBusTLS", "CNats", "Contract", logging]),
+        // Which request work belongs to, the spans of what is sampled, and how they are written down for a collector.
+        library("Traces", "Shared/Traces", [tracing]),
+        library("Bus", "Shared/Bus", ["CBusTLS", "CNats", "Contract", "Traces", logging, tracing]),
         // Who may do what on the bus, and the credentials that say so.
         library("BusRights", "Shared/BusRights", ["COpenSSL", "Contract"]),
-        library("Database", "Shared/Database", ["CLibPQ", logging]),
+        library("Database", "Shared/Database", ["CLibPQ", "Traces", logging, tracing]),
         library("Outbox", "Shared/Outbox", ["Bus", "Contract", "Database", logging, metrics]),
         library("PostgresPrograms", "Shared/PostgresPrograms"),
         library("Sharding", "Shared/Sharding", ["Contract", "Bus", logging]),
-        library("ServiceKit", "Shared/ServiceKit", ["Bus", "Contract", hummingbird, hummingbirdCore, lifecycle, unixSignals, logging, metrics, coreMetrics]),
-        library("TestSupport", "Shared/TestSupport", ["Bus", "Contract", "Database", "Compression", "PostgresPrograms", "Terminal", logging]),
+        library(
+            "ServiceKit", "Shared/ServiceKit",
+            [
+                "Bus", "Contract", "Traces", asyncHTTPClient, hummingbird, hummingbirdCore, lifecycle, unixSignals, logging, metrics, coreMetrics, nioCore, nioHTTP1, tracing,
+            ]),
+        library("TestSupport", "Shared/TestSupport", ["Bus", "Contract", "Database", "Compression", "PostgresPrograms", "Terminal", "Traces", logging, tracing]),
 
         // The shim: one process per pod. No Foundation networking, no HTTP, small.
-        library("ShimCore", "Services/runner/Shim", ["CPty", "Redaction", "RunnerClient", "Terminal", "Contract", "Bus", "Compression", logging]),
+        library("ShimCore", "Services/runner/Shim", ["CPty", "Redaction", "RunnerClient", "Terminal", "Contract", "Bus", "Compression", "Traces", logging, tracing]),
         program("switchback-shim", "Services/runner/ShimProgram", ["ShimCore", "CPty", "Contract", "RunnerClient"]),
 
         // The command.
@@ -158,8 +166,9 @@ let package = Package(
                 "RelayClient",
                 "ServiceKit",
                 "Terminal",
+                "Traces",
                 "ViewProtocol",
-                hummingbird, hummingbirdCore, httpTypes, nioHTTPTypesHTTP1, logging, coreMetrics, nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket,
+                tracing, hummingbird, hummingbirdCore, httpTypes, nioHTTPTypesHTTP1, logging, coreMetrics, nioCore, nioPosix, nioHTTP1, nioSSL, nioWebSocket,
             ]),
         program("switchback-api", "Services/api", ["APIServer", "Redaction", "ServiceKit", "Bus", "Contract", logging], exclude: ["Client", "Server"]),
 
@@ -178,10 +187,11 @@ let package = Package(
         tests("Redaction", ["Redaction", "Contract", "Terminal", "TestSupport"]),
         tests("Agents", ["Agents", "Contract"]),
         tests("Detection", ["Detection", "Agents", "Contract", "Inspect", "Terminal"]),
-        tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract"]),
+        tests("Traces", ["Traces", tracing]),
+        tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract", "Traces", tracing]),
         tests("BusRights", ["Bus", "BusRights", "Contract", "TestSupport"]),
-        tests("Database", ["Database", "TestSupport", "Digest", "Compression", "PostgresPrograms", logging]),
-        tests("ServiceKit", ["Bus", "BusRights", "ServiceKit", "TestSupport", coreMetrics, httpTypes, hummingbirdCore, logging]),
+        tests("Database", ["Database", "TestSupport", "Digest", "Compression", "PostgresPrograms", "Traces", logging, tracing]),
+        tests("ServiceKit", ["Bus", "BusRights", "ServiceKit", "TestSupport", "Traces", coreMetrics, httpTypes, hummingbirdCore, lifecycle, logging, tracing]),
         tests("Runner", ["Agents", "RunnerServer", "RunnerClient", "ShimCore", "CPty", "Compression", "TestSupport", "Contract", "Bus", "Terminal", logging]),
         tests(
             "Recorder",
@@ -210,15 +220,16 @@ let package = Package(
             name: "RealAgentTests", dependencies: ["APIClient", "TestSupport", "Contract"], path: "Tests/RealAgents", exclude: ["standin.py"],
             swiftSettings: style),
         tests(
-            "EndToEnd", ["APIClient", "PostgresPrograms", "ViewProtocol", "Compression", "TestSupport", "Contract", "Bus", "BusRights", "Terminal", "Asciicast", "Database"],
+            "EndToEnd",
+            ["APIClient", "PostgresPrograms", "ViewProtocol", "Compression", "TestSupport", "Contract", "Bus", "BusRights", "Terminal", "Asciicast", "Database", "Traces"],
             exclude: ["Support/mcp_handoff.py"]),
     ]
         + service(
             "Bindings", folder: "bindings",
             client: ["Bus", "Contract", logging],
             server: [
-                "BindingsCore", "Bus", "Contract", "Database", "Digest", "Outbox", "RegistryClient", "RelayClient", "ServiceKit", "Terminal", "ViewProtocol",
-                asyncHTTPClient, nioCore, nioHTTP1, logging, metrics,
+                "BindingsCore", "Bus", "Contract", "Database", "Digest", "Outbox", "RegistryClient", "RelayClient", "ServiceKit", "Terminal", "Traces", "ViewProtocol",
+                asyncHTTPClient, tracing, nioCore, nioHTTP1, logging, metrics,
             ])
         + service(
             "Recorder", folder: "recorder",
@@ -243,11 +254,11 @@ let package = Package(
             "Relay", folder: "relay",
             client: ["Bus", "Contract"],
             server: [
-                "Agents", "BindingsClient", "Bus", "Compression", "Contract", "Detection", "ServiceKit", "Sharding", "Terminal", "Redaction", "ViewProtocol", logging,
-                metrics,
+                "Agents", "BindingsClient", "Bus", "Compression", "Contract", "Detection", "ServiceKit", "Sharding", "Terminal", "Redaction", "Traces", "ViewProtocol", logging,
+                metrics, tracing,
             ])
         + service(
             "Runner", folder: "runner",
             client: ["Bus", "Contract"],
-            server: ["Agents", "Bus", "Contract", "CPty", "ServiceKit", logging, metrics])
+            server: ["Agents", "Bus", "Contract", "CPty", "ServiceKit", "Traces", logging, metrics, tracing])
 )

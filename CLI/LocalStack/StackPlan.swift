@@ -89,7 +89,7 @@ enum StackPlan {
     /// Settings of services that a person may give to `up`.
     private static let settings: Set<String> = [
         "SWITCHBACK_LOG_LEVEL", "SWITCHBACK_RUNNER_NAME", "SWITCHBACK_AGENTS", "SWITCHBACK_RETENTION_AGE", "SWITCHBACK_RETENTION_BYTES",
-        "SWITCHBACK_STREAM_BYTES", "SWITCHBACK_WEB", "SWITCHBACK_ORIGINS", "SWITCHBACK_PUBLIC_URL",
+        "SWITCHBACK_STREAM_BYTES", "SWITCHBACK_WEB", "SWITCHBACK_ORIGINS", "SWITCHBACK_PUBLIC_URL", "SWITCHBACK_OTLP", "SWITCHBACK_TRACE_RATIO",
     ]
 
     private static func mark(_ settings: StackSettings, _ name: String) -> [String: String] {

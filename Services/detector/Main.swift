@@ -14,10 +14,11 @@ enum Main {
             let detector = try DetectorService(
                 bus: bus, agentFolders: AgentCatalog.folders(program: CommandLine.arguments.first, environment: configuration.environment),
                 instance: configuration.instance, streams: configuration.streams, logger: context.logger)
-            try await detector.join()
             let micro = try Microservice(
                 bus, name: "detector", id: configuration.instance, version: ServiceProgram.version,
                 summary: "what each agent is doing, and why that is known", started: Timestamp.now().description)
+            detector.count(by: micro)
+            try await detector.join()
             return [
                 Running {
                     await detector.stop()

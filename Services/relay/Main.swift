@@ -16,10 +16,11 @@ enum Main {
                 bus: bus, logger: context.logger, grants: grants,
                 dialogs: .detection(folders: DialogReader.folders(environment: context.configuration.environment)),
                 redactor: try Redactor.configured(environment: context.configuration.environment))
-            try await relay.join(instance: context.configuration.instance)
             let micro = try Microservice(
                 bus, name: "relay", id: context.configuration.instance, version: ServiceProgram.version,
                 summary: "live terminals and the input gate", started: Timestamp.now().description)
+            relay.count(by: micro)
+            try await relay.join(instance: context.configuration.instance)
             return [
                 Running {
                     await relay.stop()

@@ -1,5 +1,8 @@
 internal import CNats
+internal import Contract
 internal import Synchronization
+internal import Traces
+internal import Tracing
 
 /// Requests that wait for their answer: one wildcard subscription, one entry per request.
 final class RequestInbox: Sendable {
@@ -62,13 +65,36 @@ extension BusConnection {
         try subscribeToAnswers(inbox.prefix + ".*") { [inbox] message in inbox.deliver(message) }
     }
 
-    /// Asks and waits for one answer. The request that the task works for (``Trace/current``) goes along.
+    /// Asks and waits for one answer. The request that the task works for (``TraceContext/current``) goes along.
     /// - Parameter timeout: ``BusOptions/requestTimeout`` where it is not said.
     /// - Throws: `noResponders` at once when nobody listens, `timeout`, `closed`; and what `publish` throws.
     public func request(
         _ subject: String, payload: some Collection<UInt8>, headers: [(String, String)] = [], timeout: Duration? = nil
     ) async throws(BusError) -> BusMessage {
-        let headers = headers + (Trace.current.map { [(Trace.header, $0.child().value)] } ?? [])
+        guard let context = ServiceContext.current, let trace = context.trace else { return try await roundTrip(subject, payload, headers, timeout) }
+        var headers = headers
+        guard trace.isSampled else {
+            Self.inject(context, into: &headers)
+            return try await roundTrip(subject, payload, headers, timeout)
+        }
+        let template = Subjects.template(subject)
+        let span = startSpan("request \(template)", context: context, ofKind: .client)
+        span.attributes = BusSpans.attributes(subject, template: template, operation: "request", type: "send", bytes: payload.count)
+        defer { span.end() }
+        Self.inject(span.context, into: &headers)
+        do throws(BusError) {
+            let answer = try await roundTrip(subject, payload, headers, timeout)
+            if let error = answer.withPayload({ $0.starts(with: #"{"error":"#.utf8) ? Reply.error(in: Array($0)) : nil }) { span.fail(error.code.rawValue) }
+            return answer
+        } catch {
+            span.fail(BusSpans.errorType(error))
+            throw error
+        }
+    }
+
+    private func roundTrip(
+        _ subject: String, _ payload: some Collection<UInt8>, _ headers: [(String, String)], _ timeout: Duration?
+    ) async throws(BusError) -> BusMessage {
         do {
             return try await exchange(timeout: timeout ?? options.requestTimeout, what: "asking \(subject)") { reply throws(BusError) in
                 try self.publish(subject, payload: payload, headers: headers, reply: reply)

@@ -1,5 +1,6 @@
 internal import CNats
 internal import Synchronization
+internal import Tracing
 
 /// A subscription. It stays until `unsubscribe` or the connection's end, whether this object is kept or not.
 // libnats locks the subscription itself; `pointer` is taken out once, under the lock.
@@ -140,16 +141,8 @@ extension BusConnection {
     public func serve(
         _ subject: String, queue: String? = nil, handler: @escaping @Sendable (BusMessage) -> BusReply?
     ) throws(BusError) -> BusSubscription {
-        try subscribe(subject, queue: queue) { [weak self] message in
-            guard let trace = message.header(Trace.header).flatMap({ Trace($0) }) else {
-                guard let answer = handler(message) else { return }
-                self?.respond(to: message, answer)
-                return
-            }
-            let began = ContinuousClock.now
-            let answer = Trace.$current.withValue(trace) { handler(message) }
-            if let answer { self?.respond(to: message, answer) }
-            self?.traced.tell(trace, message.subject, since: began)
+        try takeRequests(subject, queue: queue) { [weak self] message in
+            if let answer = handler(message) { self?.respond(to: message, answer) }
         }
     }
 
@@ -158,23 +151,29 @@ extension BusConnection {
     public func serve(
         _ subject: String, queue: String? = nil, asyncHandler: @escaping @Sendable (BusMessage) async -> BusReply?
     ) throws(BusError) -> BusSubscription {
-        try subscribe(subject, queue: queue) { [weak self] message in
+        try takeRequests(subject, queue: queue) { [weak self] message in
             Task {
-                guard let trace = message.header(Trace.header).flatMap({ Trace($0) }) else {
-                    guard let answer = await asyncHandler(message) else { return }
-                    self?.respond(to: message, answer)
-                    return
-                }
-                let began = ContinuousClock.now
-                let answer = await Trace.$current.withValue(trace) { await asyncHandler(message) }
-                if let answer { self?.respond(to: message, answer) }
-                self?.traced.tell(trace, message.subject, since: began)
+                if let answer = await asyncHandler(message) { self?.respond(to: message, answer) }
             }
+        }
+    }
+
+    /// Calls `taker` for each request, on the delivery thread; it answers by itself, then or later, with ``respond(to:_:)``, or says by
+    /// ``passedOn(_:)`` that somebody else does. What it does meanwhile, also in tasks that it starts, belongs to the request's trace.
+    @discardableResult
+    public func takeRequests(
+        _ subject: String, queue: String? = nil, taker: @escaping @Sendable (BusMessage) -> Void
+    ) throws(BusError) -> BusSubscription {
+        try subscribe(subject, queue: queue) { [traced] message in
+            guard let served = ServedRequest(message, traced) else { return taker(message) }
+            message.served.withLock { $0 = served }
+            ServiceContext.withValue(served.context) { taker(message) }
         }
     }
 
     /// Sends an answer; a requester that is gone is no error.
     public func respond(to message: BusMessage, _ answer: BusReply) {
+        defer { message.served.withLock { $0.take() }?.answered(answer) }
         guard let reply = message.reply else { return }
         do {
             try publish(reply, payload: answer.payload, headers: answer.headers)
@@ -185,4 +184,7 @@ extension BusConnection {
             // Nobody is left to tell: the requester's own timeout reports it.
         }
     }
+
+    /// Somebody else answers: what was to be done here is done.
+    public func passedOn(_ message: BusMessage) { message.served.withLock { $0.take() }?.answered(nil) }
 }

@@ -11,6 +11,8 @@ internal import Synchronization
 public final class BusMessage: @unchecked Sendable {
     let pointer: OpaquePointer
     private let headerLock = Mutex(())
+    /// With a trace, until it is answered. One that nobody here answers makes no span: it was somebody else's.
+    let served = Mutex<ServedRequest?>(nil)
 
     /// Takes over the C message.
     init(owning pointer: OpaquePointer) { self.pointer = pointer }

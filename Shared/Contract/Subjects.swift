@@ -134,6 +134,21 @@ public enum Subjects {
     public static let allEvents = "event.>"
     public static func alive(service: String, instance: String) -> String { "svc.\(service).\(instance).alive" }
     public static func allAlive(service: String) -> String { "svc.\(service).*.alive" }
+    /// A subject without what varies: `shim.{pod}.write`. There are few of them, however many pods there are.
+    public static func template(_ subject: String) -> String {
+        var tokens = subject.split(separator: ".", omittingEmptySubsequences: false)
+        guard tokens.count > 2 else { return subject }
+        let second: Substring? =
+            switch tokens[0] {
+            case "relay", "recorder", "detector": Shard(tokens[1]) == nil ? nil : "{shard}"
+            case "runner": "{runner}"
+            default: nil
+            }
+        if let second { tokens[1] = second }
+        for index in tokens.indices.dropFirst() where PodID(tokens[index]) != nil { tokens[index] = "{pod}" }
+        return tokens.joined(separator: ".")
+    }
+
     /// Asks every instance of a service to say at once that it lives.
     public static func aliveQuery(service: String) -> String { "svc.\(service).query" }
 }

@@ -1,6 +1,8 @@
 internal import Dispatch
 public import Logging
 internal import Synchronization
+internal import Traces
+internal import Tracing
 
 /// Where a database is and how to use it.
 public struct DatabaseConfiguration: Sendable {
@@ -54,10 +56,30 @@ public final class DatabasePool: Sendable {
 
     /// Runs `body` with a connection, on that connection's thread. Throws what `body` throws, or `DatabaseError`.
     /// A transaction that `body` left open is rolled back.
+    ///
+    /// Of a sampled request it makes a span, named after the function that wants it.
     public func withConnection<Value: Sendable>(
-        _ body: @escaping @Sendable (DatabaseConnection) throws -> Value
+        function: String = #function, file: String = #fileID, _ body: @escaping @Sendable (DatabaseConnection) throws -> Value
+    ) async throws -> Value {
+        guard TraceContext.current?.isSampled == true else { return try await work(nil, body) }
+        let name = DatabaseSpans.name(function: function, file: file)
+        return try await withSpan(name, ofKind: .client) { span in
+            span.attributes = ["db.system.name": "postgresql", "db.query.summary": .string(name), "code.function.name": .string(name)]
+            do {
+                return try await work(span, body)
+            } catch let error as DatabaseError {
+                span.updateAttributes { DatabaseSpans.tell(error, &$0) }
+                throw error
+            }
+        }
+    }
+
+    private func work<Value: Sendable>(
+        _ span: (any Span)?, _ body: @escaping @Sendable (DatabaseConnection) throws -> Value
     ) async throws -> Value {
         let lane = try await borrow()
+        // What came before was waiting for others.
+        span?.addEvent("connection")
         return try await withCheckedThrowingContinuation { continuation in
             lane.queue.async {
                 let outcome = Result { try body(try self.connection(of: lane)) }
@@ -71,12 +93,13 @@ public final class DatabasePool: Sendable {
     /// As `withConnection`, for a block that only reads: when the connection is lost, or the server has just come back and is
     /// not quite there, it is run again, for up to `patience`.
     public func withReader<Value: Sendable>(
-        patience: Duration = .seconds(1), _ body: @escaping @Sendable (DatabaseConnection) throws -> Value
+        patience: Duration = .seconds(1), function: String = #function, file: String = #fileID,
+        _ body: @escaping @Sendable (DatabaseConnection) throws -> Value
     ) async throws -> Value {
         let deadline = ContinuousClock.now + patience
         while true {
             do {
-                return try await withConnection(body)
+                return try await withConnection(function: function, file: file, body)
             } catch let error as DatabaseError where error.isConnectionLoss && ContinuousClock.now < deadline {
                 try await Task.sleep(for: .milliseconds(25))
             }
@@ -85,9 +108,9 @@ public final class DatabasePool: Sendable {
 
     /// Runs `body` in one transaction, committed when it returns.
     public func withTransaction<Value: Sendable>(
-        _ body: @escaping @Sendable (DatabaseConnection) throws -> Value
+        function: String = #function, file: String = #fileID, _ body: @escaping @Sendable (DatabaseConnection) throws -> Value
     ) async throws -> Value {
-        try await withConnection { connection in try connection.transaction { try body(connection) } }
+        try await withConnection(function: function, file: file) { connection in try connection.transaction { try body(connection) } }
     }
 
     /// Why the database does not answer now; nil when it does. For a service's readiness.

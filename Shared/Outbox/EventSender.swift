@@ -39,7 +39,8 @@ public actor EventSender {
     public func wake() {
         isWanted = true
         guard task == nil, !isStopped else { return }
-        task = Task { await work() }
+        // What is sent belongs to other requests than the one that wakes us.
+        task = Task.detached { await self.work() }
     }
 
     public func stop() async {

@@ -1,7 +1,7 @@
-internal import Bus
 internal import Contract
 internal import FoundationEssentials
 public import Logging
+internal import Traces
 
 #if canImport(Glibc)
     internal import Glibc
@@ -33,8 +33,9 @@ public struct JSONLogHandler: LogHandler {
             ("time", Timestamp.now().description), ("level", event.level.rawValue), ("service", service), ("instance", instance),
             ("message", event.message.description),
         ]
-        if let trace = Trace.current { fields.append(("trace", trace.id)) }
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
+        // A key stands once in a line.
+        if all["trace"] == nil, let trace = TraceContext.current { fields.append(("trace", trace.id)) }
         for (key, value) in all.sorted(by: { $0.key < $1.key }) { fields.append((key, "\(value)")) }
         var line = "{"
         for (key, value) in fields {

@@ -17,6 +17,8 @@ internal import FoundationEssentials
 /// | `SWITCHBACK_STREAM_BYTES` | what all streams together may take of a NATS server's disk; 10 GB where missing |
 /// | `SWITCHBACK_HTTP` | `host:port` of `/healthz`, `/readyz`, `/metrics`; port 0 takes any |
 /// | `SWITCHBACK_INSTANCE` | this instance's name; host and process where missing |
+/// | `SWITCHBACK_OTLP` | `http://host:port` of a collector that takes traces by OTLP over HTTP; none where missing or empty |
+/// | `SWITCHBACK_TRACE_RATIO` | how many of the requests that come without a trace are followed, 0 to 1; 0 where missing |
 /// | `SWITCHBACK_LOG_LEVEL` | `trace` … `critical`; `info` where missing |
 public struct ServiceConfiguration: Sendable {
     /// `relay`, `recorder`, …
@@ -32,6 +34,10 @@ public struct ServiceConfiguration: Sendable {
     /// How large the streams are made, and on how many servers each is kept.
     public var streams: StreamPlan
     public var logLevel: Logger.Level
+    /// Where traces are posted; nil: nowhere.
+    public var traceCollector: String?
+    /// Of the traces that begin here, how many are sampled: 0 to 1.
+    public var traceRatio: Double
     /// The whole environment, for what only one service wants.
     public var environment: [String: String]
 
@@ -63,6 +69,7 @@ public struct ServiceConfiguration: Sendable {
             throw ConfigurationError("SWITCHBACK_LOG_LEVEL is \"\(level)\"; use trace, debug, info, notice, warning, error or critical")
         }
         self.logLevel = logLevel
+        (traceCollector, traceRatio) = try Self.traces(environment)
         let made = "\(ProcessInfo.processInfo.hostName)-\(ProcessInfo.processInfo.processIdentifier)"
         let instance = environment["SWITCHBACK_INSTANCE"] ?? String(made.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") ? $0 : "-" })
         guard !instance.isEmpty, !instance.contains(where: { $0 == "." || $0 == "*" || $0 == ">" || $0.isWhitespace }) else {
@@ -78,6 +85,23 @@ public struct ServiceConfiguration: Sendable {
         }
         guard authorities != nil || chain != nil else { return nil }
         return BusOptions.TLS(certificateAuthorities: authorities, certificateChain: chain, privateKey: key)
+    }
+
+    private static func traces(_ environment: [String: String]) throws(ConfigurationError) -> (String?, Double) {
+        var collector: String?
+        if var address = environment["SWITCHBACK_OTLP"], !address.isEmpty {
+            while address.hasSuffix("/") { address.removeLast() }
+            let rest = address.hasPrefix("http://") ? address.dropFirst(7) : address.hasPrefix("https://") ? address.dropFirst(8) : ""
+            guard let first = rest.first, first != "/", !rest.contains(where: { $0.isWhitespace || $0 == "?" || $0 == "#" }) else {
+                throw ConfigurationError("SWITCHBACK_OTLP is \"\(address)\"; give http://host:port of a collector, such as http://127.0.0.1:4318")
+            }
+            collector = address + "/v1/traces"
+        }
+        guard let text = environment["SWITCHBACK_TRACE_RATIO"], !text.isEmpty else { return (collector, 0) }
+        guard let ratio = Double(text), (0...1).contains(ratio) else {
+            throw ConfigurationError("SWITCHBACK_TRACE_RATIO is \"\(text)\"; give a number from 0 to 1")
+        }
+        return (collector, ratio)
     }
 
     /// A variable's value, or that of the file which the variable with `_FILE` names.

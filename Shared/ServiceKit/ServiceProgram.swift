@@ -5,6 +5,8 @@ internal import FoundationEssentials
 internal import Synchronization
 public import Logging
 public import ServiceLifecycle
+internal import Traces
+internal import Tracing
 internal import UnixSignals
 
 #if canImport(Glibc)
@@ -159,8 +161,11 @@ public enum ServiceProgram {
         let (ports, listening) = AsyncStream.makeStream(of: Int.self)
         let server = try HealthServer.application(configuration, health: health, metrics: metrics, logger: logger) { listening.yield($0) }
         let starter = Starter()
+        let exporter = traceExporter(configuration, logger)
+        // The exporter stops last: what the others do until then is still told.
+        let parts: [(any Service)?] = [exporter, server, starter]
         var group = ServiceGroupConfiguration(
-            services: [.init(service: server), .init(service: starter)], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
+            services: parts.compactMap { $0.map { .init(service: $0) } }, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger))
         group.maximumGracefulShutdownDuration = .seconds(2)
         let services = ServiceGroup(configuration: group)
         starter.work.withLock { work in
@@ -172,6 +177,15 @@ public enum ServiceProgram {
         }
         try await services.run()
         logger.info("stopped")
+    }
+
+    /// Has traces handed on, and posted to the collector if there is one.
+    private static func traceExporter(_ configuration: ServiceConfiguration, _ logger: Logger) -> OTLPExporter? {
+        let exporter = configuration.traceCollector.map { collector in
+            OTLPExporter(collector, service: configuration.service, instance: configuration.instance, logger: logger)
+        }
+        InstrumentationSystem.bootstrap(SpanTracer(queue: exporter?.queue, ratio: configuration.traceRatio))
+        return exporter
     }
 
     /// Runs `start` until it succeeds.

@@ -2,8 +2,10 @@ import APIClient
 import Bus
 import Contract
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
+import Traces
 
 @Suite("What operators see", .serialized)
 struct ObservabilityTests {
@@ -30,7 +32,8 @@ struct ObservabilityTests {
 
     @Test("every metric that alerts and the dashboard ask for is one that a service gives, in Prometheus' form, and none names a pod")
     func metrics() async throws {
-        let stack = try await Stack.start()
+        // What is counted of traces is there with a collector only, whether that can be reached or not.
+        let stack = try await Stack.start(settings: ["SWITCHBACK_OTLP": "http://127.0.0.1:1"])
         let api = APIClient(address: stack.apiURL, token: stack.token)
         let pod = try await stack.run(["sh", "-c", "echo ready; read line; echo got $line; exec sleep 600"], name: "measured").pod
         let connection = try await api.terminal("measured", mode: .view) { _ in }
@@ -66,15 +69,52 @@ struct ObservabilityTests {
         connection.close()
     }
 
+    @Test("the NATS services protocol shows every part, with its requests counted")
+    func services() async throws {
+        struct Stats: Decodable {
+            struct Endpoint: Decodable {
+                var name: String
+                var requests: Int
+                private enum CodingKeys: String, CodingKey {
+                    case name
+                    case requests = "num_requests"
+                }
+            }
+            var name: String
+            var endpoints: [Endpoint]
+        }
+        let stack = try await Stack.start()
+        _ = try await stack.run(["sleep", "600"], name: "counted")
+        let api = APIClient(address: stack.apiURL, token: stack.token)
+        _ = try await api.screen("counted")
+        let inbox = stack.bus.newInbox()
+        let answers = Mutex<[String: Stats]>([:])
+        try stack.bus.subscribe(inbox) { message in
+            guard let stats = try? JSONDecoder().decode(Stats.self, from: Data(message.payload)) else { return }
+            answers.withLock { $0[stats.name] = stats }
+        }
+        try await stack.bus.flush()
+        try stack.bus.publish("$SRV.STATS", payload: [UInt8](), reply: inbox)
+        let wanted = Set(Stack.Part.allCases.map(\.rawValue))
+        do {
+            try await eventually(within: .seconds(60)) { answers.withLock { Set($0.keys) } == wanted ? true : nil }
+        } catch {
+            Issue.record("\(wanted.subtracting(answers.withLock { Set($0.keys) })) does not answer: \(error)")
+        }
+        let counts = answers.withLock { $0.mapValues { Dictionary($0.endpoints.map { ($0.name, $0.requests) }) { $1 } } }
+        #expect(counts["runner"]?["start"] == 1 && counts["registry"]?["pods-create"] ?? 0 >= 1 && counts["relay"]?["terminals"] ?? 0 >= 1)
+        #expect(counts["detector"]?["explain"] == 0)
+    }
+
     @Test("a request that wants to be followed stands under one id in the log of every service that it touched")
     func trace() async throws {
         let stack = try await Stack.start(Stack.Part.withoutDetector)
         let api = APIClient(address: stack.apiURL, token: stack.token)
-        let trace = Trace(sampled: true), silent = Trace()
+        let trace = TraceContext(sampled: true), silent = TraceContext()
         let body = Array(#"{"name":"traced","command":["sleep","600"]}"#.utf8)
         // A runner is known from its first heartbeat on.
         let answer = try await eventually(within: .seconds(60), "no pod was started") {
-            let answer = try await api.raw("POST", "/v1/pods", body: body, headers: [(Trace.header, trace.value), ("Content-Type", "application/json")])
+            let answer = try await api.raw("POST", "/v1/pods", body: body, headers: [(TraceContext.header, trace.value), ("Content-Type", "application/json")])
             return (200..<300).contains(answer.status) ? answer : nil
         }
         #expect(answer.headers.first { $0.0.lowercased() == "sb-trace" }?.1 == trace.id)
@@ -86,10 +126,13 @@ struct ObservabilityTests {
                 } ? true : nil
             }
         }
+        // Each line names it once.
+        let lines = try [Stack.Part.api, .registry, .runner].flatMap { try String(contentsOfFile: stack.log($0), encoding: .utf8).split(separator: "\n") }
+        for line in lines where line.contains(trace.id) { #expect(line.components(separatedBy: "\"trace\":").count == 2, "\(line)") }
         // One that does not ask to be followed has an id as well, and no lines at the usual level.
-        let quiet = try await api.raw("GET", "/v1/pods", headers: [(Trace.header, silent.value)])
+        let quiet = try await api.raw("GET", "/v1/pods", headers: [(TraceContext.header, silent.value)])
         #expect(quiet.headers.first { $0.0.lowercased() == "sb-trace" }?.1 == silent.id)
-        let made = try await api.raw("GET", "/v1/pods", headers: [(Trace.header, "nonsense")])
+        let made = try await api.raw("GET", "/v1/pods", headers: [(TraceContext.header, "nonsense")])
         #expect(made.headers.first { $0.0.lowercased() == "sb-trace" }?.1.count == 32)
         for part in [Stack.Part.api, .registry] { #expect(try !String(contentsOfFile: stack.log(part), encoding: .utf8).contains(silent.id)) }
     }

@@ -12,6 +12,7 @@ internal import NIOHTTP1
 internal import RegistryClient
 public import ServiceKit
 public import ServiceLifecycle
+internal import Traces
 
 /// What the API server is told.
 public struct APIConfiguration: Sendable {
@@ -148,7 +149,7 @@ public struct APIServer: Service {
         router.add(middleware: ErrorAnswers(routes: routes, logger: logger))
         for route in routes {
             router.on(RouterPath(route.path), method: route.method) { request, context in
-                try await measured(route) { try await answer(route, request, context) }
+                try await HTTPSpans.answering(route, request) { try await measured(route) { try await answer(route, request, context) } }
             }
         }
         if let directory = configuration.webDirectory {
@@ -168,9 +169,9 @@ public struct APIServer: Service {
             CoreMetrics.Timer(label: "api.request", dimensions: [("route", route.name)]).recordNanoseconds(took.microseconds * 1000)
             // By its name: an address may hold what belongs in no log.
             logger.log(
-                level: Trace.current?.isSampled == true ? .info : .debug, "answered",
+                level: TraceContext.current?.isSampled == true ? .info : .debug, "answered",
                 metadata: ["route": "\(route.name)", "status": "\(status.code)", "ms": "\(Double(took.microseconds) / 1000)"].merging(
-                    Trace.current.map { ["trace": "\($0.id)"] } ?? [:]
+                    TraceContext.current.map { ["trace": "\($0.id)"] } ?? [:]
                 ) { $1 })
         }
         do {
@@ -284,21 +285,6 @@ extension Access.Credentials {
         self.init(
             authorization: request.headers[.authorization], cookies: request.headers[values: .cookie], origin: request.headers[.origin],
             host: request.head.authority, mutates: request.method != .get && request.method != .head, address: address)
-    }
-}
-
-/// Every request has a name that goes along to whatever is asked for it: the asker's own (`traceparent`, https://www.w3.org/TR/trace-context/) or a new one.
-struct Traced: RouterMiddleware {
-    typealias Context = APIContext
-
-    static let incoming = HTTPField.Name(Trace.header)
-    static let outgoing = HTTPField.Name("Sb-Trace")
-
-    func handle(_ request: Request, context: Context, next: (Request, Context) async throws -> Response) async throws -> Response {
-        let trace = Self.incoming.flatMap { request.headers[$0] }.flatMap { Trace($0) }?.child() ?? Trace()
-        var response = try await Trace.$current.withValue(trace) { try await next(request, context) }
-        if let name = Self.outgoing { response.headers[name] = trace.id }
-        return response
     }
 }
 

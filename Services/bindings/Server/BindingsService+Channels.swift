@@ -1,5 +1,7 @@
 internal import BindingsCore
 internal import Contract
+internal import Traces
+internal import Tracing
 
 /// Channels: who is in them.
 extension BindingsService {
@@ -109,7 +111,19 @@ extension BindingsService {
 extension BindingsService {
     func post(_ request: PostMessage) async throws -> ChannelMessage {
         if let problem = MessageDelivery.problem(request.text) { throw problem }
-        let message = try await store.change { ledger in
+        // Whoever types it into a pod does so later, and belongs to the same request.
+        let message = try await withSampledSpan("send channel message", ofKind: .producer, attributes: MessageSpans.attributes("send", "send")) { span in
+            let trace = span?.context.trace
+            let message = try await post(request, trace)
+            span?.updateAttributes { MessageSpans.tell(message, &$0) }
+            return message
+        }
+        await mail?.look()
+        return message
+    }
+
+    private func post(_ request: PostMessage, _ trace: TraceContext?) async throws -> ChannelMessage {
+        try await store.change { ledger in
             if let key = request.key, let posted = try ledger.posted(by: request.author, key: key) { return posted }
             var channel = try self.channel(request.channel, in: ledger)
             if channel.member(request.author) == nil {
@@ -124,17 +138,16 @@ extension BindingsService {
                 }
             }
             return try say(
-                request.text, by: request.author, request.authorName, asks: request.asks, replyTo: request.replyTo, key: request.key, in: channel, &ledger)
+                request.text, by: request.author, request.authorName, asks: request.asks, replyTo: request.replyTo, key: request.key, in: channel,
+                trace: trace, &ledger)
         }
-        await mail?.look()
-        return message
     }
 
     /// Posts, with all that follows: receipts, answers to what was asked, edges of the graph.
     @discardableResult
     private func say(
         _ text: String, by author: Author, _ authorName: String, asks: Bool? = nil, replyTo: String? = nil, key: String? = nil, in channel: Channel,
-        _ ledger: inout Ledger
+        trace: TraceContext? = nil, _ ledger: inout Ledger
     ) throws -> ChannelMessage {
         let now = ledger.time
         let (mentioned, unknown) = MessageDelivery.mentions(in: text, members: channel.members, author: author)
@@ -162,7 +175,7 @@ extension BindingsService {
                 "nobody could go on: \(path.map(\.description).joined(separator: " waits on ")); say it without asking, or end one of the waits first")
         }
         try ledger.put(message, "posted")
-        try ledger.add(message, key: key)
+        try ledger.add(message, key: key, trace: trace)
         try attend(to: message, in: &ledger)
         return message
     }

@@ -1,6 +1,7 @@
 internal import BindingsCore
 internal import Contract
 internal import Database
+internal import Traces
 
 /// The SQL of messages and mailboxes, within a change.
 extension Ledger {
@@ -19,13 +20,14 @@ extension Ledger {
         ).first.map(BindingsStore.record)
     }
 
-    func add(_ message: ChannelMessage, key: String?) throws {
+    /// - Parameter trace: the request that it was posted by, if that is followed.
+    func add(_ message: ChannelMessage, key: String?, trace: TraceContext? = nil) throws {
         try connection.query(
             """
-            INSERT INTO bindings.messages (channel, number, id, author, post_key, members, created, body)
-            VALUES ($1, $2, $3, $4, $5, $6::text[], $7, $8)
+            INSERT INTO bindings.messages (channel, number, id, author, post_key, members, created, body, traceparent)
+            VALUES ($1, $2, $3, $4, $5, $6::text[], $7, $8, $9)
             """, message.channel, Int64(clamping: message.number), message.id, message.author.description, key,
-            ([message.author] + message.mentions).map(\.description), message.created.databaseValue, message.text)
+            ([message.author] + message.mentions).map(\.description), message.created.databaseValue, message.text, trace?.value)
         for pod in message.queuedPods {
             try connection.query(
                 """
@@ -114,6 +116,15 @@ extension BindingsStore {
     /// The oldest message that waits to be typed into a pod.
     func nextMessage(for pod: PodID) async throws -> ChannelMessage? {
         try await pool.withConnection { try Self.nextMessage(for: pod, $0) }
+    }
+
+    /// The request that a message was posted by, if that is followed.
+    func trace(of message: String) async throws -> TraceContext? {
+        try await pool.withConnection { connection in
+            try connection.query("SELECT traceparent FROM bindings.messages WHERE id = $1 AND traceparent IS NOT NULL", message).first.flatMap {
+                TraceContext(try $0.decode("traceparent", as: String.self))
+            }
+        }
     }
 
     static func nextMessage(for pod: PodID, _ connection: DatabaseConnection) throws -> ChannelMessage? {

@@ -126,5 +126,10 @@ extension BindingsStore {
             );
             CREATE INDEX posts_due ON posts (due);
             """),
+        Migration(
+            "traces: which request a message was posted by, where somebody follows it",
+            """
+            ALTER TABLE messages ADD COLUMN traceparent text;
+            """),
     ]
 }

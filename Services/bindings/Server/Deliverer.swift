@@ -3,6 +3,8 @@ internal import Contract
 internal import Logging
 internal import Outbox
 internal import RelayClient
+internal import Traces
+internal import Tracing
 
 /// Types channel messages into the pods that they mention, each once, in their order, when the pod can take one.
 ///
@@ -48,7 +50,8 @@ actor Deliverer {
         isWanted = true
         guard !isLooking, !isStopped else { return }
         isLooking = true
-        Task { await work() }
+        // What waits belongs to other requests than the one by which we look.
+        Task.detached { await self.work() }
     }
 
     /// Begins nothing more, and waits for what is under way.
@@ -112,6 +115,17 @@ actor Deliverer {
             try await service.store.change { try $0.settleMailbox(id) }
             return nil
         }
+        guard let trace = try await service.store.trace(of: message.id) else { return try await deliver(message, to: pod, status) }
+        return try await ServiceContext.withValue(trace.context) {
+            try await withSampledSpan("deliver channel message", ofKind: .consumer, attributes: MessageSpans.attributes("deliver", "process")) { span in
+                span?.updateAttributes { MessageSpans.tell(message, &$0) }
+                return try await deliver(message, to: pod, status)
+            }
+        }
+    }
+
+    private func deliver(_ message: ChannelMessage, to pod: Pod, _ status: PodStatus) async throws -> Duration? {
+        let id = pod.pod
         let write = Write(
             pod: id, author: message.author, role: message.author.kind == .person ? .operator : nil, via: "channel:" + message.id, ifStatus: "idle",
             submit: true, paste: true, message: message.id)

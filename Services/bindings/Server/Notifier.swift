@@ -26,6 +26,8 @@ final class Notifier: Sendable {
         var configuration = HTTPClient.Configuration()
         // An address that leads elsewhere is for a person to mend: a redirect must not carry items to another host.
         configuration.redirectConfiguration = .disallow
+        // Addresses hold secrets, which belong in no span; and a trace of ours means nothing to the receiver.
+        configuration.tracing.tracer = nil
         let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         task = Task {
             await withDiscardingTaskGroup { group in

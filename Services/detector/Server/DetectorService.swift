@@ -47,6 +47,7 @@ public final class DetectorService: Sendable {
     private let garbledCount = Counter(label: "detector.garbled_frames")
     let loadCount = Counter(label: "detector.loads")
     private let podGauge = Gauge(label: "detector.pods")
+    private let counting = Mutex<(@Sendable (Duration, String?) -> Void)?>(nil)
 
     /// - Parameters:
     ///   - agentFolders: where manifests are; later folders override earlier ones.
@@ -64,6 +65,12 @@ public final class DetectorService: Sendable {
     }
 
     // MARK: - Life
+
+    /// Has requests counted for the NATS services protocol.
+    public func count(by micro: Microservice) {
+        let count = micro.addEndpoint(name: "explain", subject: "detector.*.explain", queue: "")
+        counting.withLock { $0 = count }
+    }
 
     /// Joins the detectors on the bus and takes its part of the shards.
     public func join() async throws {
@@ -131,7 +138,7 @@ public final class DetectorService: Sendable {
             do throws(BusError) {
                 let added = [
                     try bus.subscribe(Subjects.pty(shard)) { [weak self] message in self?.frame(message) },
-                    try bus.subscribe(Subjects.detector(shard, "*")) { [weak self] message in self?.request(message) },
+                    try bus.takeRequests(Subjects.detector(shard, "*")) { [weak self] message in self?.request(message) },
                 ]
                 subscriptions.withLock { $0[shard] = added }
             } catch {
@@ -291,12 +298,16 @@ public final class DetectorService: Sendable {
             return bus.respond(to: message, BusReply(Reply.error(ErrorBody(.notFound, "the detector knows no request \"\(verb)\""))))
         }
         Task {
+            let began = ContinuousClock.now
+            var problem: String?
             do {
                 let request = try JSON.decode(ExplainStatus.self, from: message.payload)
                 bus.respond(to: message, BusReply(Reply.encode(try await explain(request))))
             } catch {
+                problem = "\(error)"
                 bus.respond(to: message, BusReply(Reply.error(ErrorBody(describing: error))))
             }
+            counting.withLock { $0 }?(.now - began, problem)
         }
     }
 }

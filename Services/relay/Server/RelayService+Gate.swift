@@ -2,6 +2,8 @@ internal import Bus
 internal import Contract
 internal import Logging
 internal import Synchronization
+internal import Traces
+internal import Tracing
 
 /// Input and sizes: what passes the gate goes on to the shim, which answers the one who asked.
 extension RelayService {
@@ -19,8 +21,12 @@ extension RelayService {
         let pod = pod(write.pod)
         // A prompt, and whatever an agent types, is judged on the very screen that the shim will write to.
         if write.submit == true || write.author.kind == .pod { return prompt(message, write, pod) }
-        let decision = pod.decide(
-            .init(kind: .type, author: write.author, role: write.role, viewer: write.viewer, ifStatus: write.ifStatus), now: .now())
+        let decision = withSampledSpan("gate", attributes: Self.gate("type", write.author)) { span in
+            let decision = pod.decide(
+                .init(kind: .type, author: write.author, role: write.role, viewer: write.viewer, ifStatus: write.ifStatus), now: .now())
+            span?.updateAttributes { Self.tell(decision, &$0) }
+            return decision
+        }
         guard case .pass = decision else { return answer(message, refused(Self.applied(decision), write.author, pod, viewer: write.viewer)) }
         let bytes = write.paste == true ? Paste.bytes(message.payload, bracketed: pod.wantsBracketedPaste) : message.payload
         forward(message, pod, Subjects.shimWrite(write.pod), bytes, headers: Self.headers(write))
@@ -38,10 +44,10 @@ extension RelayService {
     /// relay waits for it itself: only who asks is told at once that nobody answers.
     private func forward(_ message: BusMessage, _ pod: LivePod, _ subject: String, _ payload: [UInt8], headers: [(String, String)] = []) {
         countAnswer("passed")
-        let headers = headers + (Trace.current.map { [(Trace.header, $0.child().value)] } ?? [])
         guard pod.standing != .inStep else {
             do throws(BusError) {
-                try bus.publish(subject, payload: payload, headers: headers, reply: message.reply)
+                try bus.publish(subject, payload: payload, headers: headers + BusConnection.traceHeaders, reply: message.reply)
+                bus.passedOn(message)
             } catch {
                 bus.respond(to: message, BusReply(Reply.error(ErrorBody(error))))
             }
@@ -71,16 +77,32 @@ extension RelayService {
     static let noTerminal = Applied(
         result: .gone, message: "the pod's terminal does not answer: it has ended, never was, or its host is cut off")
 
+    // MARK: - Traces
+
+    /// What is told of an operation at the gate: never what was typed.
+    static func gate(_ operation: String, _ author: Author) -> SpanAttributes {
+        ["switchback.gate.operation": .string(operation), "switchback.gate.author.kind": .string(author.kind.rawValue)]
+    }
+
+    static func tell(_ decision: GateDecision, _ attributes: inout SpanAttributes) {
+        let outcome = if case .refuse(let result, _) = decision { result.rawValue } else { "passed" }
+        attributes.set("switchback.gate.outcome", value: .string(outcome))
+    }
+
     // MARK: - Sizes
 
     func resize(_ message: BusMessage) throws(ErrorBody) {
         let request = try JSON.decode(Resize.self, from: message.payload)
         if let problem = PodSpec.sizeProblem(columns: request.columns, rows: request.rows) { throw problem }
         let pod = pod(request.pod)
-        let decision = pod.decide(
-            .init(
-                kind: .resize, author: request.author, role: request.role, isGranted: isGranted(request.author, .write, request.pod),
-                viewer: request.viewer), now: .now())
+        let decision = withSampledSpan("gate", attributes: Self.gate("resize", request.author)) { span in
+            let decision = pod.decide(
+                .init(
+                    kind: .resize, author: request.author, role: request.role, isGranted: isGranted(request.author, .write, request.pod),
+                    viewer: request.viewer), now: .now())
+            span?.updateAttributes { Self.tell(decision, &$0) }
+            return decision
+        }
         guard case .pass = decision else { return answer(message, Self.applied(decision)) }
         forward(message, pod, Subjects.shimResize(request.pod), message.payload)
     }

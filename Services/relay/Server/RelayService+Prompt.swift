@@ -2,6 +2,8 @@ internal import BindingsClient
 internal import Bus
 internal import Contract
 internal import Logging
+internal import Traces
+internal import Tracing
 
 /// Prompts and approvals: operations that take several writes, each of them bound to the screen it was decided on.
 extension RelayService {
@@ -27,7 +29,7 @@ extension RelayService {
             keepsDraft: write.keepDraft == true)
         let payload = message.payload
         if let id = write.message { return deliver(id, message, write, operation, pod) }
-        run(message, pod, author: write.author, viewer: write.viewer) { [self] in
+        run(message, pod, write.submit == true ? "submit" : "type", author: write.author, viewer: write.viewer) { [self] in
             let isPasted = write.paste == true || write.submit == true
             let bytes = isPasted ? Paste.bytes(payload, bracketed: pod.wantsBracketedPaste) : payload
             guard write.submit == true else { return await self.write(bytes, operation, write, pod) }
@@ -39,7 +41,7 @@ extension RelayService {
     private func deliver(_ id: String, _ message: BusMessage, _ write: Write, _ operation: GateDecision.Operation, _ pod: LivePod) {
         let payload = message.payload
         let names = [id + ".text", id + ".enter"]
-        run(message, pod, author: write.author, viewer: write.viewer, isMarked: false) { [self] in
+        run(message, pod, "deliver", author: write.author, viewer: write.viewer, isMarked: false) { [self] in
             let written: Written
             do throws(ErrorBody) {
                 written = try await bus.ask(Subjects.shimWritten(pod.pod), AskWritten(names: names), timeout: .seconds(3))
@@ -60,7 +62,8 @@ extension RelayService {
 
     /// Runs an operation while nobody else writes, and answers with what became of it. A refusal is put on the pod's timeline.
     private func run(
-        _ message: BusMessage, _ pod: LivePod, author: Author, viewer: String?, isMarked: Bool = true, _ body: @escaping @Sendable () async -> Applied
+        _ message: BusMessage, _ pod: LivePod, _ operation: String, author: Author, viewer: String?, isMarked: Bool = true,
+        _ body: @escaping @Sendable () async -> Applied
     ) {
         // A channel message that cannot be typed now waits; that is no refusal.
         let marked: @Sendable (Applied) -> Applied = { [self] in isMarked ? refused($0, author, pod, viewer: viewer) : $0 }
@@ -72,7 +75,11 @@ extension RelayService {
             if pod.needsLoading() { perform(.repair, pod) }
             _ = await loaded(pod)
             await knowStatus(of: pod)
-            let applied = await body()
+            let applied = await withSampledSpan("gate", attributes: Self.gate(operation, author)) { span in
+                let applied = await body()
+                span?.updateAttributes { $0.set("switchback.gate.outcome", value: .string(applied.result.rawValue)) }
+                return applied
+            }
             pod.setSubmitting(false)
             answer(message, marked(applied))
         }
@@ -182,7 +189,7 @@ extension RelayService {
             kind: .approve(request.fingerprint), author: request.author, role: request.role,
             isGranted: isGranted(request.author, .approve, request.pod))
         let write = Write(pod: request.pod, author: request.author, role: request.role, via: "approve")
-        run(message, pod, author: request.author, viewer: nil) { [self] in
+        run(message, pod, "approve", author: request.author, viewer: nil) { [self] in
             let options = pod.status?.options ?? []
             guard let key = Self.key(request, options) else {
                 return Applied(

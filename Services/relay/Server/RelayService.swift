@@ -43,6 +43,7 @@ public final class RelayService: Sendable {
     /// From the terminal to the change that viewers get, by the clocks of both hosts.
     private let deltaDelay = Timer(label: "relay.view_delay")
     private let podGauge = Gauge(label: "relay.pods")
+    private let counting = Mutex<(@Sendable (Duration, String?) -> Void)?>(nil)
 
     /// - Parameter redactor: what is hidden from viewers who may not see secrets.
     public init(
@@ -57,6 +58,12 @@ public final class RelayService: Sendable {
     }
 
     // MARK: - Life
+
+    /// Has requests counted for the NATS services protocol: how long each keeps the bus's thread.
+    public func count(by micro: Microservice) {
+        let count = micro.addEndpoint(name: "terminals", subject: "relay.*.*", queue: "")
+        counting.withLock { $0 = count }
+    }
 
     /// Joins the relays on the bus and takes its part of the shards.
     public func join(instance: String) async throws {
@@ -89,7 +96,7 @@ public final class RelayService: Sendable {
             do throws(BusError) {
                 let added = [
                     try bus.subscribe(Subjects.pty(shard)) { [weak self] message in self?.frame(message) },
-                    try bus.subscribe(Subjects.relay(shard, "*")) { [weak self] message in self?.request(message) },
+                    try bus.takeRequests(Subjects.relay(shard, "*")) { [weak self] message in self?.request(message) },
                 ]
                 subscriptions.withLock { $0[shard] = added }
             } catch {
@@ -210,6 +217,9 @@ public final class RelayService: Sendable {
 
     private func request(_ message: BusMessage) {
         let verb = message.subject.split(separator: ".").last.map(String.init) ?? ""
+        let began = ContinuousClock.now
+        var problem: ErrorBody?
+        defer { counting.withLock { $0 }?(.now - began, problem?.message) }
         do throws(ErrorBody) {
             switch verb {
             case "attach", "screen":
@@ -241,6 +251,7 @@ public final class RelayService: Sendable {
                 throw ErrorBody(.notFound, "the relay knows no request \"\(verb)\"")
             }
         } catch {
+            problem = error
             bus.respond(to: message, BusReply(Reply.error(error)))
         }
     }

@@ -23,6 +23,8 @@ public struct ShimSpec: Sendable, Codable, Equatable {
     public var onFull: PodSpec.OnFull
     /// Secrets are hidden before anything is recorded: the user's own patterns besides the built-in rules, lines `name pattern`. Nil: not hidden.
     public var hides: String?
+    /// The header `traceparent` of the request that wants the pod, where somebody follows it.
+    public var traceparent: String?
 
     /// 1 GiB: the design's cap for a pod's spool.
     public static let defaultSpoolCapBytes: UInt64 = 1 << 30
@@ -30,8 +32,10 @@ public struct ShimSpec: Sendable, Codable, Equatable {
     public init(
         pod: PodID, name: String, agent: String?, runner: String, argv: [String], environment: [String: String], cwd: String, columns: Int,
         rows: Int, resumedFrom: PodID?, natsServers: [String], natsCredentialsFile: String?, natsCertificates: BusFiles? = nil,
-        spoolCapBytes: UInt64 = Self.defaultSpoolCapBytes, onFull: PodSpec.OnFull = .hold, hides: String? = nil
+        spoolCapBytes: UInt64 = Self.defaultSpoolCapBytes, onFull: PodSpec.OnFull = .hold, hides: String? = nil,
+        traceparent: String? = nil
     ) {
+        self.traceparent = traceparent
         self.hides = hides
         self.pod = pod
         self.name = name

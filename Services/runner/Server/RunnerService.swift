@@ -4,6 +4,8 @@ internal import Contract
 internal import FoundationEssentials
 internal import Logging
 internal import RunnerClient
+internal import Traces
+internal import Tracing
 
 #if canImport(Glibc)
     internal import Glibc
@@ -101,7 +103,7 @@ actor RunnerService {
             worktree = try await worktrees.checkOut(wanted, inUse: directoriesInUse())
         }
         let cwd = try workingDirectory(request.spec, worktree: worktree)
-        let spec = ShimSpec(
+        var spec = ShimSpec(
             pod: request.pod, name: request.name, agent: plan.agent, runner: configuration.name, argv: plan.argv,
             environment: LaunchPlan.environment(
                 base: configuration.environment, spec: request.spec, pod: request.pod, name: request.name, credential: request.credential,
@@ -116,9 +118,15 @@ actor RunnerService {
             },
             spoolCapBytes: request.spec.spoolCapBytes ?? ShimSpec.defaultSpoolCapBytes, onFull: request.spec.onFull ?? .hold,
             hides: try request.spec.redact == .record ? ownRedactions() : nil)
+        // Which program it is, and where, is on the pod's timeline: arguments may hold secrets.
+        let span = startSpan("start shim")
+        defer { span.end() }
+        span.updateAttributes { $0.set("switchback.pod", value: .string(request.pod.text)) }
+        if let trace = span.context.trace, trace.isSampled { spec.traceparent = trace.value }
         try directory.create(spec, busCredential: request.busCredential)
         do throws(ErrorBody) {
             let shim = try await launcher.start(directory)
+            span.updateAttributes { $0.set("process.pid", value: .int64(Int64(shim.pid))) }
             let started = Started(
                 pid: shim.pid, cwd: cwd, agent: plan.agent, worktreePath: worktree, sessionID: plan.sessionID, argv: plan.argv)
             do {
@@ -132,6 +140,7 @@ actor RunnerService {
         } catch {
             // Nothing ran: the directory would only look like a pod that was lost.
             directory.remove()
+            span.fail(error.code.rawValue)
             throw error
         }
     }

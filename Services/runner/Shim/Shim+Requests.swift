@@ -2,6 +2,7 @@ internal import Bus
 internal import CPty
 internal import Contract
 internal import Terminal
+internal import Traces
 
 #if canImport(Glibc)
     internal import Glibc
@@ -16,6 +17,8 @@ extension Shim {
 
     /// Answers a request on `shim.<pod>.<verb>`.
     func answer(_ verb: String, _ message: BusMessage) {
+        // A shim keeps no spans: it says that the request came here, and its relay's span tells how long it took.
+        if let trace = message.header(TraceContext.header).flatMap({ TraceContext($0) }), trace.isSampled { log("asked to \(verb)", trace: trace) }
         let reply: BusReply
         do throws(ErrorBody) {
             switch verb {

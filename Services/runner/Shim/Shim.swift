@@ -4,6 +4,7 @@ internal import Compression
 public import Contract
 internal import RunnerClient
 internal import Terminal
+internal import Traces
 
 #if canImport(Glibc)
     internal import Glibc
@@ -88,6 +89,7 @@ public final class Shim {
         signals = PodSignals(root: pty.pid, agent: spec.agent, .now)
         state = ShimState(phase: .running, shimPid: getpid(), pid: pty.pid)
         do { try directory.write(state) } catch { log("cannot write state.json: \(error)") }
+        if let trace = spec.traceparent.flatMap({ TraceContext($0) }) { log("started", trace: trace) }
         emit(
             .start(
                 .init(

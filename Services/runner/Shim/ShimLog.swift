@@ -1,4 +1,5 @@
 internal import Contract
+internal import Traces
 
 #if canImport(Glibc)
     internal import Glibc
@@ -7,12 +8,14 @@ internal import Contract
 #endif
 
 /// One JSON line on standard error, which the runner keeps in the pod's directory.
-func log(_ message: String) {
+/// - Parameter trace: the request that it belongs to, where somebody follows one.
+func log(_ message: String, trace: TraceContext? = nil) {
     struct Line: Encodable {
         var time: Timestamp
         var message: String
+        var trace: String?
     }
-    guard var line = try? JSON.encode(Line(time: .now(), message: message)) else { return }
+    guard var line = try? JSON.encode(Line(time: .now(), message: message, trace: trace?.id)) else { return }
     line.append(UInt8(ascii: "\n"))
     // A log that cannot be written has nowhere to say so.
     _ = line.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }

@@ -21,6 +21,8 @@ final class Stack: Sendable {
 
     let authority: BusAuthority
     private let certificates: TestCertificates?
+    /// Settings besides the usual ones, for every part.
+    private let settings: [String: String]
     let nats: NATSServer
     let postgres: TestPostgres
     let directory: String
@@ -38,15 +40,18 @@ final class Stack: Sendable {
     static let person = Author(kind: .person, id: "test")
 
     /// Starts everything and waits until each part is ready.
-    /// - Parameter certificates: for a bus that speaks TLS; they have `server` and `client`.
-    static func start(_ parts: [Part] = Part.allCases, certificates: TestCertificates? = nil) async throws -> Stack {
-        let stack = try await Stack(certificates)
+    /// - Parameters:
+    ///   - certificates: for a bus that speaks TLS; they have `server` and `client`.
+    ///   - settings: environment variables of every part, besides the usual ones.
+    static func start(_ parts: [Part] = Part.allCases, certificates: TestCertificates? = nil, settings: [String: String] = [:]) async throws -> Stack {
+        let stack = try await Stack(certificates, settings)
         for part in parts { try await stack.start(part) }
         return stack
     }
 
-    private init(_ certificates: TestCertificates?) async throws {
+    private init(_ certificates: TestCertificates?, _ settings: [String: String]) async throws {
         self.certificates = certificates
+        self.settings = settings
         // The credentials and rights of production, so that a right that is missing shows here.
         authority = BusAuthority()
         nats = try await NATSServer.start(configuration: authority.serverConfiguration() + (certificates?.server ?? ""))
@@ -126,7 +131,7 @@ final class Stack: Sendable {
             environment["SWITCHBACK_NATS_CERT"] = certificates.certificate("client")
             environment["SWITCHBACK_NATS_KEY"] = certificates.key("client")
         }
-        return environment
+        return environment.merging(settings) { $1 }
     }
 
     private func launch(_ part: Part, _ environment: [String: String], log: String) async throws -> ChildProcess {
