@@ -176,7 +176,7 @@ let package = Package(
         library("BindingsCore", "Services/bindings/Core", ["Contract"]),
 
         // Tests.
-        tests("Deployment", ["TestSupport"]),
+        tests("Deployment", ["TestSupport"], exclude: ["alerts.test.yml"]),
         tests("BindingsCore", ["BindingsCore", "Contract"]),
         tests(
             "Bindings", ["BindingsServer", "BindingsClient", "Digest", "RegistryClient", "RegistryServer", "RelayServer", "TestSupport", "Contract", "Bus", "Database", logging]),

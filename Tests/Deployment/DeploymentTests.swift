@@ -13,8 +13,9 @@ struct DeploymentTests {
     private func read(_ path: String) throws -> String { try String(contentsOfFile: Self.root + "/" + path, encoding: .utf8) }
 
     @Test(
-        "Prometheus takes its configuration and the alert rules", .enabled(if: promtool != nil, "Debian's package prometheus is needed"),
-        arguments: [["check", "config", "deploy/prometheus.yml"], ["check", "rules", "deploy/alerts.yml"]])
+        "Prometheus takes its configuration and the alert rules, which fire when they should",
+        .enabled(if: promtool != nil, "Debian's package prometheus is needed"),
+        arguments: [["check", "config", "deploy/prometheus.yml"], ["check", "rules", "deploy/alerts.yml"], ["test", "rules", "Tests/Deployment/alerts.test.yml"]])
     func prometheus(arguments: [String]) async throws {
         let result = try await run([#require(Self.promtool)] + arguments)
         #expect(result.status == 0, "\(result.output)")

@@ -62,6 +62,15 @@ struct ConfigurationTests {
 
 @Suite("Metrics")
 struct MetricsTests {
+    @Test("what alerts ask of histograms is one of their bounds, between which Prometheus guesses, and not the largest, above which it tells nothing apart")
+    func thresholds() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let text = try String(contentsOf: root.appending(path: "deploy/alerts.yml"), encoding: .utf8)
+        let asked = text.matches(of: /histogram_quantile\(.*_seconds_bucket.*> ([0-9.]+)/).compactMap { Double($0.output.1) }
+        #expect(asked.count >= 4)
+        for threshold in asked { #expect(HistogramCell.seconds.dropLast().contains(threshold), "\(threshold)") }
+    }
+
     @Test("Counters, gauges and timers are printed as Prometheus reads them")
     func text() {
         let registry = PrometheusRegistry()
