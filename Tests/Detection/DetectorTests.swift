@@ -45,6 +45,20 @@ struct DetectorTests {
         #expect(play.now == "idle/turn_done")
     }
 
+    @Test("A title that turns for a moment while a program starts is no turn; one that was given its prompt at the start works")
+    func starts() {
+        let screen = Play.screen(Array(repeating: "", count: 10) + ["› Ask Codex to do anything", "", "  model · ~/x"])
+        var play = Play("codex")
+        play.at(0, feed: "\u{1b}]0;x\u{7}" + screen)
+        play.at(1700, feed: "\u{1b}]0;⠙ x\u{7}")
+        play.at(1920, feed: "\u{1b}]0;x\u{7}")
+        play.wait(until: 5000)
+        #expect(play.statuses == ["idle"])
+        play.at(5000, feed: "\u{1b}]0;⠙ x\u{7}")
+        play.wait(until: 5400)
+        #expect(play.now == "executing/thinking")
+    }
+
     @Test("An approval that is left for an hour is still waiting, and was announced once; an idle pod needs no timer")
     func hour() {
         var play = Play("claude")

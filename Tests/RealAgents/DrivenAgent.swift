@@ -30,10 +30,13 @@ struct DrivenAgent {
 
     func say(_ text: String) async throws { _ = try await api.input(pod.pod.text, .init(text: text, submit: true, take: true)) }
 
-    /// Answers its dialog by the key that allows.
-    func approve(_ agent: RealAgent) async throws {
-        try await eventually("the dialog has no options") { try await api.status(pod.pod.text).options?.isEmpty == false }
-        _ = try await api.input(pod.pod.text, .init(text: agent.approve, take: true))
+    /// Approves its dialog as a person does who has seen it.
+    func approve() async throws {
+        let fingerprint = try await eventually("the dialog has no options") {
+            let status = try await api.status(pod.pod.text)
+            return status.options?.isEmpty == false ? status.fingerprint : nil
+        }
+        _ = try await api.approve(pod.pod.text, fingerprint: fingerprint)
     }
 
     /// When the model was asked for `word`.

@@ -87,7 +87,7 @@ struct RealAgentTests {
             #expect(try await delivery()?.state == .queued)
             #expect(try await typed().isEmpty)
             #expect(driven.times(asked: "plain").isEmpty)
-            try await driven.approve(agent)
+            try await driven.approve()
 
             let answered = try await driven.asked("plain")
             try await eventually("it was not said to be delivered") { try await delivery()?.state == .delivered }

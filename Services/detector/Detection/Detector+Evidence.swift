@@ -36,7 +36,7 @@ extension Detector {
                 pieces.append(
                     Piece(
                         status: .executing, reason: rule.reason ?? "thinking", source: .title, rule: rule.name, text: title, rank: Rank.titleExecuting,
-                        patience: memory.status.status == Status.waiting.rawValue || isTextScreen ? .zero : Self.titlePatience))
+                        patience: memory.status.status == Status.waiting.rawValue || isTextScreen ? .zero : isStarting ? Self.startPatience : Self.titlePatience))
             case .waiting:
                 pieces.append(Piece(status: .waiting, reason: rule.reason ?? "approval", source: .title, rule: rule.name, text: title, rank: Rank.titleWaiting))
             case .idle:
@@ -60,6 +60,9 @@ extension Detector {
 
     /// One frame of a turning title is no turn: some turn once when they start.
     static let titlePatience: Duration = .milliseconds(40)
+    /// Where nobody has typed and nothing has run yet: on a slow machine they turn for longer while they load.
+    static let startPatience: Duration = .milliseconds(300)
+    private var isStarting: Bool { memory.lastInput == nil && memory.lastWorking == nil && !memory.assumed }
     static let idlePatience: Duration = .milliseconds(150)
 
     /// Why it is idle, by what stands on the screen.
@@ -68,6 +71,7 @@ extension Detector {
         if let interrupt = memory.lastInterrupt, let working = memory.lastWorking, interrupt + .milliseconds(3000) >= working, interrupt <= working + .milliseconds(500) {
             return "interrupted"
         }
+        if reading.matches.contains(where: { rules.rules[$0.rule].reason == "interrupted" && rules.rules[$0.rule].region == .live }) { return "interrupted" }
         if memory.lastWorking == nil && !memory.assumed { return "new" }
         if let live = reading.live, reading.composer != nil {
             for index in stride(from: live.upperBound, through: live.lowerBound, by: -1) where !rows[index].isDone && !rows[index].isBlank {
@@ -147,7 +151,7 @@ extension Detector {
         memory.dialogSeen = clock
         pieces.append(
             Piece(
-                status: .waiting, reason: reason ?? "approval", source: .screen, rule: rule, region: "dialog", text: dialog.question,
+                status: .waiting, reason: reason ?? (dialog.isConsent ? "approval" : "question"), source: .screen, rule: rule, region: "dialog", text: dialog.question,
                 rank: dialog.isSure ? Rank.dialog : Rank.looseDialog, patience: dialog.isSure || isTextScreen ? .zero : .milliseconds(60)))
     }
 

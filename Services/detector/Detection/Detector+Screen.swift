@@ -125,7 +125,7 @@ extension Detector {
     private mutating func finishReading(cursor: (row: Int, column: Int)?) {
         didRead = true
         let asked = reading.dialog != nil || reading.hint != nil
-        reading = ScreenReader(rows: rows, columns: terminal.columns, cursor: cursor, kind: kind).read()
+        reading = ScreenReader(rows: rows, columns: terminal.columns, cursor: cursor, kind: kind, isUnmarked: rules.prompts.contains("")).read()
         reading.matches = matchRules()
         if reading.composer != nil { memory.hasHadComposer = true }
         if reading.dialog == nil && reading.hint == nil {

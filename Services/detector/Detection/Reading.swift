@@ -11,6 +11,8 @@ struct Reading {
         var options: [String]
         /// It says which keys answer, or asks a question right above its options.
         var isSure: Bool
+        /// One of the options allows or refuses something.
+        var isConsent: Bool
         /// Stays the same while the same thing is asked.
         var fingerprint: String
         /// What the fingerprint is made of.
@@ -65,6 +67,8 @@ struct ScreenReader {
     /// nil when the screen came without one.
     let cursor: (row: Int, column: Int)?
     let kind: AgentRules.Kind
+    /// Its composer opens with no glyph.
+    let isUnmarked: Bool
 
     func read() -> Reading {
         var reading = Reading()
@@ -122,7 +126,8 @@ struct ScreenReader {
         // What runs may be wrapped.
         for above in stride(from: below, through: max(0, below - 3), by: -1) {
             if rows[above].kind != .text { return }
-            guard let spinner = rows[above].spinner else { continue }
+            let isWrapped = above < below && namesInterrupt(above...below)
+            guard let spinner = isWrapped ? .counting : rows[above].spinner else { continue }
             // Then only what counts is current; where nothing is written in meanwhile, also what nobody but a program writes.
             let isPlain = kind == .tui && reading.composer == nil && reading.dialog == nil && rows[above].content.first.map(Glyphs.isBraille) ?? false
             guard spinner == .counting || isPlain, isCurrent(above, below) else { return }
@@ -132,11 +137,20 @@ struct ScreenReader {
         }
     }
 
+    /// Behind a glyph that turns, over several rows: how to stop it.
+    private func namesInterrupt(_ range: ClosedRange<Int>) -> Bool {
+        guard let head = rows[range.lowerBound].content.first,
+            Glyphs.isBraille(head) || !Glyphs.of(head).isDisjoint(with: [.spinner, .ambiguousSpinner])
+        else { return false }
+        let joined = range.map { rows[$0].contentText }.joined(separator: " ").lowercased()
+        return ["(esc to ", "(press esc to ", "(ctrl+c to "].contains { joined.contains($0) }
+    }
+
     /// Between what runs and the composer may stand a few words about the place, which are no sentence, or what a person has queued.
     private func isBeside(_ range: ClosedRange<Int>) -> Bool {
         if range.count <= 8, range.dropFirst().contains(where: { rows[$0].content.first == 0x21b3 }) { return true }
         guard range.count <= 4, !range.contains(where: { rows[$0].beginsWithBullet }), let end = rows[range.upperBound].content.last else { return false }
-        return range.count <= 2 || ![0x2e, 0x21, 0x3f, 0x3a, 0x3002, 0xff1f].contains(end)
+        return range.count <= 2 || range.allSatisfy { rows[$0].length <= 40 } && ![0x2e, 0x21, 0x3f, 0x3a, 0x3002, 0xff1f].contains(end)
     }
 
     /// A row that turns has only what belongs to it below: deeper, or marked as a detail.
@@ -155,7 +169,7 @@ struct ScreenReader {
 
     private func findComposer(_ last: Int) -> Reading.Composer? {
         if kind != .lines, let ruled = findBarredComposer(last) ?? findRuledComposer(last) { return ruled }
-        return findBareComposer(last) ?? (kind == .tui ? findUnmarkedComposer(last) : nil)
+        return findBareComposer(last) ?? (isUnmarked ? findUnmarkedComposer(last) : nil)
     }
 
     /// Behind a bar on the left that ends in a corner: "┃ …", "╹▀▀▀". Its last row names the mode and the model.
@@ -178,7 +192,7 @@ struct ScreenReader {
         var below = 0
         while bottom > 0, rows[bottom].kind != .rule {
             if !rows[bottom].isBlank { below += 1 }
-            if below > 4 { return nil }
+            if below > 6 { return nil }
             bottom -= 1
         }
         guard bottom > 1, rows[bottom].kind == .rule else { return nil }
@@ -186,7 +200,7 @@ struct ScreenReader {
         while top >= 0, bottom - top <= 12, rows[top].kind != .rule { top -= 1 }
         guard top >= 0, rows[top].kind == .rule, top + 1 < bottom, rows[top].column == rows[bottom].column else { return nil }
         let inner = (top + 1)...(bottom - 1)
-        guard inner.allSatisfy({ rows[$0].isBlank }) || cursor.map({ inner.contains($0.row) }) ?? false else { return nil }
+        guard inner.allSatisfy({ rows[$0].isBlank }) || cursor.map({ inner.contains($0.row) }) ?? true else { return nil }
         guard !inner.contains(where: { rows[$0].option?.isSelected == true || rows[$0].beginsWithBullet }), !namesAnswerKeys(inner) else { return nil }
         return composer(inner, 0, rows[top + 1].isBoxed ? .boxed : .ruled)
     }
@@ -302,7 +316,8 @@ struct ScreenReader {
         // A screen that came as text does not say how wide it was.
         let full = cursor == nil ? min(columns, rows[max(0, last - 12)...last].map(\.length).max() ?? columns) : columns
         var first = last
-        while first > 0, last - first < 5, rows[first - 1].kind == .text, rows[first - 1].length >= full { first -= 1 }
+        // A blank at the cut is not seen.
+        while first > 0, last - first < 5, rows[first - 1].kind == .text, rows[first - 1].length >= full - 1 { first -= 1 }
         guard first < last else { return "" }
         return (first...last).map { rows[$0].text }.joined()
     }

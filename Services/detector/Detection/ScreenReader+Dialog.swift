@@ -141,7 +141,7 @@ extension ScreenReader {
         let top = question?.rows.lowerBound ?? first
         let asked = fingerprint(top, group)
         return Reading.Dialog(
-            rows: top...bottom, question: question?.text ?? "", options: labels.map { String($0.prefix(200)) }, isSure: isSure,
+            rows: top...bottom, question: question?.text ?? "", options: labels.map { String($0.prefix(200)) }, isSure: isSure, isConsent: labels.contains(where: Self.answers),
             fingerprint: asked.hash, words: asked.words)
     }
 
@@ -155,11 +155,10 @@ extension ScreenReader {
             cut += (isFull ? "" : " ") + rows[index].contentText
         }
         guard wrapped.utf8.count <= 400 else { return false }
-        let chooses = choosesByKeys(range)
         return [wrapped, cut].contains { text in
             let words = text.lowercased().split { !($0.isLetter || $0.isNumber || "↑↓↵⏎".contains($0)) }
             return words.contains { ["enter", "return", "↵", "⏎", "entrée", "eingabe"].contains($0) }
-                && (chooses || words.contains { ["esc", "escape", "échap"].contains($0) })
+                && (words.contains { ["esc", "escape", "échap"].contains($0) } || choosesByKeys(range))
         }
     }
 
