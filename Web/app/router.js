@@ -2,13 +2,15 @@
 
 /** `{ screen, path: {…}, query: URLSearchParams }` of an address. */
 export function read(url) {
-  const parts = url.pathname.split("/").filter(Boolean).map(decodeURIComponent);
-  const query = url.searchParams;
-  if (parts.length === 0 || parts[0] === "fleet") return { screen: "fleet", path: {}, query };
-  if (parts[0] === "pods" && parts[1]) return { screen: "terminal", path: { pod: parts[1] }, query };
-  if (parts[0] === "channels") return { screen: "channels", path: { channel: parts[1] ?? null }, query };
-  if (["attention", "together", "topology", "search", "people", "audit", "sign-in"].includes(parts[0])) return { screen: parts[0], path: {}, query };
-  return { screen: "nowhere", path: { address: url.pathname }, query };
+  const query = url.searchParams, nowhere = { screen: "nowhere", path: { address: url.pathname }, query };
+  let parts;
+  try { parts = url.pathname.split("/").filter(Boolean).map(decodeURIComponent); } catch { return nowhere; }
+  const isOf = (...counts) => counts.includes(parts.length);
+  if (isOf(0) || (parts[0] === "fleet" && isOf(1))) return { screen: "fleet", path: {}, query };
+  if (parts[0] === "pods" && isOf(2)) return { screen: "terminal", path: { pod: parts[1] }, query };
+  if (parts[0] === "channels" && isOf(1, 2)) return { screen: "channels", path: { channel: parts[1] ?? null }, query };
+  if (["attention", "together", "topology", "search", "people", "audit", "sign-in"].includes(parts[0]) && isOf(1)) return { screen: parts[0], path: {}, query };
+  return nowhere;
 }
 
 export const links = {

@@ -146,14 +146,16 @@ public struct APIServer: Service {
         let router = Router(context: APIContext.self)
         if certificate != nil { router.add(middleware: SecureOnly()) }
         router.add(middleware: Traced())
-        router.add(middleware: ErrorAnswers(routes: routes, logger: logger))
+        let page = configuration.webDirectory.map {
+            Page(directory: $0, access: access, proxies: configuration.proxies, isTLS: certificate != nil)
+        }
+        router.add(middleware: ErrorAnswers(routes: routes, page: page, logger: logger))
         for route in routes {
             router.on(RouterPath(route.path), method: route.method) { request, context in
                 try await HTTPSpans.answering(route, request) { try await measured(route) { try await answer(route, request, context) } }
             }
         }
-        if let directory = configuration.webDirectory {
-            let page = Page(directory: directory, access: access, proxies: configuration.proxies, isTLS: certificate != nil)
+        if let page {
             for address in Page.addresses { router.get(address) { request, context in try page.index(request, context) } }
             router.get("/web/**") { request, _ in try page.file(request) }
         }
@@ -304,6 +306,7 @@ struct ErrorAnswers: RouterMiddleware {
     typealias Context = APIContext
 
     let routes: [Route]
+    let page: Page?
     let logger: Logger
 
     func handle(
@@ -334,6 +337,7 @@ struct ErrorAnswers: RouterMiddleware {
             return names.count == parts.count && zip(names, parts).allSatisfy { $0.hasPrefix("{") || $0 == $1 }
         }.map(\.method.rawValue)
         guard !methods.isEmpty else {
+            if let answer = page?.nowhere(request) { return answer }
             return Answer.error(ErrorBody(.notFound, "there is nothing at \(request.uri.path); /openapi.json lists what there is"))
         }
         var response = Answer.error(

@@ -168,7 +168,7 @@ export function stories(stage) {
     await page.type("vanished-words");
     await page.until("document.querySelectorAll('.hit').length > 0", "a hit");
     await page.until("document.querySelector('.hit-picture canvas').painter != null", "its picture");
-    ok(await page.value("new URL(location.href).searchParams.get('q') === 'vanished-words'"));
+    await page.until("new URL(location.href).searchParams.get('q') === 'vanished-words'", "all of it in the address");
     await page.click(".hit");
     await page.until(`document.querySelector('.pod-screen') && ${terminal}.text().includes('vanished-words')`, "the replay");
   });
@@ -178,9 +178,17 @@ export function stories(stage) {
     await page.key("Enter");
     await page.type("true");
     await page.until("document.querySelector('.holder.you')");
+    // Both say so, however briefly: the terminal, whose screen may be old, and the page, whose lists may be.
+    await page.value(() => {
+      window.said = {};
+      for (const name of ["banner", "notice"]) {
+        const element = document.querySelector(`.${name}`), look = () => { if (!element.hidden) window.said[name] = element.textContent; };
+        new MutationObserver(look).observe(element, { attributes: true, childList: true, characterData: true, subtree: true });
+      }
+    });
     await stage.restartAPI();
-    await page.until("document.querySelector('.banner:not([hidden])') || document.querySelector('.notice:not([hidden])')", "a notice", 20_000);
-    await page.until("!document.querySelector('.banner:not([hidden])') && !document.querySelector('.notice:not([hidden])')", "the connection", 30_000);
+    await page.until("window.said.banner?.includes('The connection broke') && window.said.notice?.includes('does not answer')", "both notices", 60_000);
+    await page.until("!document.querySelector('.banner:not([hidden])') && !document.querySelector('.notice:not([hidden])')", "the connection", 60_000);
     await page.type(";echo again-$((1+1))");
     await page.key("Enter");
     await page.until(`${terminal}.text().includes('again-2')`, "typing after the restart");
@@ -377,6 +385,16 @@ export function stories(stage) {
     await page.until("document.querySelectorAll('.tile').length > 0", "its pods");
     // The browser says so itself where a page was left while its socket was still opening.
   }, { allows: /Page entered Back-Forward Cache/ });
+
+  story("an address that nobody knows says so, and leads back", async page => {
+    for (const address of ["/nowhere/at-all", "/pods/a/b/c", "/%E0%A4%A"]) {
+      await go(page, address);
+      await page.until("document.querySelector('.empty h2')?.textContent === 'Nothing is at this address'", `the word about ${address}`);
+      equal(await page.value("document.querySelector('.nowhere-address').textContent"), address);
+    }
+    await page.click(".empty a.primary");
+    await page.until("document.querySelector('.fleet .tile') && location.pathname === '/'", "the fleet");
+  }, { allows: /404/ });
 
   story("the palette reaches a pod by a few letters", async page => {
     await page.key("k", { ctrl: true });

@@ -32,6 +32,14 @@ struct Page: Sendable {
         return Response(status: .seeOther, headers: headers)
     }
 
+    /// For a browser that asks for an address nobody knows: the app, which says so and leads back. Nil for everybody else.
+    func nowhere(_ request: Request) -> Response? {
+        guard request.method == .get, request.headers[.accept]?.contains("text/html") == true, let (data, type) = try? stored("index.html") else { return nil }
+        var response = Answer.bytes([UInt8](data), type: type, status: .notFound)
+        Self.protect(&response)
+        return response
+    }
+
     func file(_ request: Request) throws -> Response {
         try file(named: String(request.uri.path.dropFirst("/web/".count)), request)
     }
@@ -48,6 +56,18 @@ struct Page: Sendable {
     ].joined(separator: "; ")
 
     private func file(named name: String, _ request: Request) throws(ErrorBody) -> Response {
+        let (data, type) = try stored(name)
+        // Kept by browsers, and asked for each time whether it is still so.
+        let tag = "\"\(String(fnv1a(data), radix: 36))\""
+        let isKnown = request.headers[.ifNoneMatch] == tag
+        var response = isKnown ? Response(status: .notModified) : Answer.bytes([UInt8](data), type: type)
+        response.headers[.cacheControl] = "no-cache"
+        response.headers[.eTag] = tag
+        Self.protect(&response)
+        return response
+    }
+
+    private func stored(_ name: String) throws(ErrorBody) -> (Data, type: String) {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
         let isPlain = parts.allSatisfy { part in
             !part.isEmpty && !part.hasPrefix(".")
@@ -56,18 +76,15 @@ struct Page: Sendable {
         guard isPlain, let type = parts.last.flatMap({ $0.split(separator: ".").last }).flatMap({ Self.types[String($0)] }),
             let data = FileManager.default.contents(atPath: directory + "/" + name)
         else { throw ErrorBody(.notFound, "there is no file \(name)") }
-        // Kept by browsers, and asked for each time whether it is still so.
-        let tag = "\"\(String(fnv1a(data), radix: 36))\""
-        let isKnown = request.headers[.ifNoneMatch] == tag
-        var response = isKnown ? Response(status: .notModified) : Answer.bytes([UInt8](data), type: type)
-        response.headers[.cacheControl] = "no-cache"
-        response.headers[.eTag] = tag
+        return (data, type)
+    }
+
+    private static func protect(_ response: inout Response) {
         for (name, value) in [
-            ("Content-Security-Policy", Self.policy), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"),
+            ("Content-Security-Policy", policy), ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"),
             ("Cross-Origin-Opener-Policy", "same-origin"),
         ] {
             if let name = HTTPField.Name(name) { response.headers[name] = value }
         }
-        return response
     }
 }
