@@ -52,7 +52,7 @@ struct BindingRoutes {
         }
         let bindings = try await service.bindings.list(
             ListBindings(pod: pod, state: state, at: try request.time("at"), all: try request.flag("all")))
-        return try Answer.json(BindingPage(bindings: bindings))
+        return try Answer.json(BindingPage(bindings: bindings), hiding: service.redactor)
     }
 
     struct Asked: Decodable {
@@ -75,11 +75,11 @@ struct BindingRoutes {
             RequestBinding(
                 from: from, to: try await service.pod(asked.to).pod, scopes: asked.scopes, author: request.person.author, role: request.person.role,
                 note: asked.note))
-        return try Answer.json(binding, status: .created)
+        return try Answer.json(binding, hiding: service.redactor, status: .created)
     }
 
     @Sendable private func get(_ request: APIRequest) async throws -> Response {
-        try Answer.json(try await service.bindings.get(id(request)))
+        try Answer.json(try await service.bindings.get(id(request)), hiding: service.redactor)
     }
 
     struct Decision: Decodable {
@@ -97,15 +97,15 @@ struct BindingRoutes {
     private func id(_ request: APIRequest) -> String { request.pathValues["binding"] ?? "" }
 
     @Sendable private func accept(_ request: APIRequest) async throws -> Response {
-        try Answer.json(try await service.bindings.accept(try await decision(request)))
+        try Answer.json(try await service.bindings.accept(try await decision(request)), hiding: service.redactor)
     }
 
     @Sendable private func reject(_ request: APIRequest) async throws -> Response {
-        try Answer.json(try await service.bindings.reject(try await decision(request)))
+        try Answer.json(try await service.bindings.reject(try await decision(request)), hiding: service.redactor)
     }
 
     @Sendable private func revoke(_ request: APIRequest) async throws -> Response {
-        try Answer.json(try await service.bindings.revoke(try await decision(request)))
+        try Answer.json(try await service.bindings.revoke(try await decision(request)), hiding: service.redactor)
     }
 
     @Sendable private func policy(_ request: APIRequest) async throws -> Response {

@@ -43,7 +43,8 @@ struct WaitRoutes {
         var pod: PodID?
         if let ref = request.text("pod") { pod = try await service.pod(ref).pod }
         return try Answer.json(
-            WaitPage(waits: try await service.bindings.waits(ListWaits(pod: pod, at: try request.time("at"), all: try request.flag("all")))))
+            WaitPage(waits: try await service.bindings.waits(ListWaits(pod: pod, at: try request.time("at"), all: try request.flag("all")))),
+            hiding: service.redactor)
     }
 
     struct Asked: Decodable {
@@ -69,7 +70,7 @@ struct WaitRoutes {
                 waiter: request.person.author, pods: pods, bindings: asked.bindings, messages: asked.messages, mode: asked.mode ?? .all,
                 until: asked.until ?? (asked.messages?.isEmpty == false ? .reply : asked.text != nil ? .text : pods.isEmpty ? .binding : .idle),
                 text: asked.text, turn: asked.turn, detached: asked.detached, timeoutMs: asked.timeoutMs))
-        return try Answer.json(wait, status: .created)
+        return try Answer.json(wait, hiding: service.redactor, status: .created)
     }
 
     @Sendable private func get(_ request: APIRequest) async throws -> Response {
@@ -85,7 +86,7 @@ struct WaitRoutes {
             ended.close()
             let wait = try await service.bindings.wait(id)
             let left = deadline - .now
-            guard wait.isOpen, left > .zero else { return try Answer.json(wait) }
+            guard wait.isOpen, left > .zero else { return try Answer.json(wait, hiding: service.redactor) }
             // Now and then without an event: a message that was lost with its connection delays the answer, nothing more.
             await ended.wait(atMost: min(left, .seconds(5)))
         }
@@ -93,7 +94,7 @@ struct WaitRoutes {
 
     @Sendable private func cancel(_ request: APIRequest) async throws -> Response {
         try Answer.json(
-            try await service.bindings.cancel(CancelWait(id: request.pathValues["wait"] ?? "", author: request.person.author)))
+            try await service.bindings.cancel(CancelWait(id: request.pathValues["wait"] ?? "", author: request.person.author)), hiding: service.redactor)
     }
 }
 
