@@ -47,6 +47,9 @@ struct RecordHiding {
         return shown
     }
 
+    /// Words of others for the timeline: markers, refusals.
+    mutating func said(_ text: String) -> String { String(decoding: typed(Array(text.utf8), isSecret: false), as: UTF8.self) }
+
     func command(_ argv: [String]) -> [String] { redactor.redacted(command: argv) }
 
     /// The words of a mark that says what was hidden since the last, at most one a second: rules and how often, never a secret.

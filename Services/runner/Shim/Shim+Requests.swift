@@ -35,7 +35,8 @@ extension Shim {
             case "marker":
                 let request = try JSON.decode(PutMarker.self, from: message.payload)
                 emitOutput(.now)
-                reply = BusReply(Reply.encode(Applied(result: .applied, seq: emit(.marker(text: request.text, author: request.author)))))
+                let text = hiding?.said(request.text) ?? request.text
+                reply = BusReply(Reply.encode(Applied(result: .applied, seq: emit(.marker(text: text, author: request.author)))))
             case "keyframe": reply = try keyframe()
             case "written":
                 let request = try JSON.decode(AskWritten.self, from: message.payload)
