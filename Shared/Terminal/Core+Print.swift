@@ -16,6 +16,8 @@ extension Core {
         while left > 0 {
             if pendingWrap { wrap() }
             let limit = printLimit
+            // From a line of ordinary width the cursor can come to beyond the end of a double-width one.
+            if column > limit { column = limit }
             let room = limit - column + 1
             if left >= room && !modes.autowrap {
                 // Without wrapping the last column takes what is left, one after the other.
@@ -119,6 +121,7 @@ extension Core {
         if penIsStale { refreshPen() }
         if pendingWrap { wrap() }
         var limit = printLimit
+        if column > limit { column = limit }
         let width = kind.width
         if width == 2 && column + 1 > limit {
             guard modes.autowrap, limit - left >= 1 else { return }

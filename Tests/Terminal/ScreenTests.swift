@@ -54,6 +54,16 @@ struct ScreenTests {
         #expect(terminal.rowText(0) == "oXYZef")
     }
 
+    @Test("A cursor that comes to a double-width line from beyond its end prints at its end, and traps nothing")
+    func beyondDoubleWidth() {
+        let beyond = "\u{1B}[2;1H\u{1B}#6\u{1B}[1;35H\n"
+        #expect(Terminal.fed(beyond + "abc").lines == ["", String(repeating: " ", count: 19) + "a", "bc"])
+        #expect(Terminal.fed(beyond + "a").place == [1, 19])
+        #expect(Terminal.fed(beyond + "─│").lines == ["", String(repeating: " ", count: 19) + "─", "│"])
+        #expect(Terminal.fed(beyond + "\u{1B}[?7labc").lines == ["", String(repeating: " ", count: 19) + "c"])
+        #expect(Terminal.fed("\u{1B}[2;1H\u{1B}#6\u{1B}[3;35H\u{1B}Mab").lines == ["", String(repeating: " ", count: 19) + "a", "b"])
+    }
+
     @Test("Tab stops can be set, cleared and walked in both directions")
     func tabs() {
         #expect(Terminal.fed("\tx").lines == ["        x"])
