@@ -40,7 +40,12 @@ extension Core {
         if originMode { out += "\u{1B}[?6h" }
         let (r, c) = originMode ? (row - top, column - left) : (row, column)
         out += "\u{1B}[\(max(r, 0) + 1);\(max(c, 0) + 1)H"
-        if pendingWrap { pendingCharacter(&out) }
+        if pendingWrap {
+            // Only a terminal that wraps comes to wait for it.
+            if !modes.autowrap { out += "\u{1B}[?7h" }
+            pendingCharacter(&out)
+            if !modes.autowrap { out += "\u{1B}[?7l" }
+        }
         pen(&out)
         out += "\u{1B}[?25\(cursorVisible ? "h" : "l")"
         let shape = cursorShape == .block ? 2 : cursorShape == .underline ? 4 : 6

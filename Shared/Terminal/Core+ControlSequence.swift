@@ -66,9 +66,7 @@ extension Core {
         case UInt8(ascii: "a"): place(row: row, column: column + parameter(0))
         case UInt8(ascii: "e"): place(row: row + parameter(0), column: column)
         case UInt8(ascii: "@"): insertBlanks(parameter(0))
-        case UInt8(ascii: "P"):
-            deleteColumns(row, column, parameter(0))
-            pendingWrap = false
+        case UInt8(ascii: "P"): deleteCharacters(parameter(0))
         case UInt8(ascii: "X"):
             erase(row, column, column + min(parameter(0), columns))
             pendingWrap = false

@@ -116,13 +116,16 @@ extension Core {
 
     /// ICH: blanks at the cursor push the rest of the line to the right margin.
     mutating func insertBlanks(_ count: Int) {
+        // As xterm does it: beside the left and right margins nothing moves, above and below the others it does.
+        guard column >= left && column <= right else { return }
         insertColumns(row, column, count)
         pendingWrap = false
     }
 
+    /// `column` is within the left and right margins.
     mutating func insertColumns(_ row: Int, _ column: Int, _ count: Int) {
         let blank = self.blank
-        let limit = column <= right ? right : columns - 1
+        let limit = right
         guard column <= limit, count > 0 else { return }
         let count = min(count, limit - column + 1)
         splitWide(row, column)
@@ -138,9 +141,16 @@ extension Core {
     }
 
     /// DCH.
+    mutating func deleteCharacters(_ count: Int) {
+        guard column >= left && column <= right else { return }
+        deleteColumns(row, column, count)
+        pendingWrap = false
+    }
+
+    /// `column` is within the left and right margins.
     mutating func deleteColumns(_ row: Int, _ column: Int, _ count: Int) {
         let blank = self.blank
-        let limit = column <= right ? right : columns - 1
+        let limit = right
         guard column <= limit, count > 0 else { return }
         let count = min(count, limit - column + 1)
         splitWide(row, column)
