@@ -176,6 +176,10 @@ extension Core {
     }
 
     mutating func enterString(_ next: ParserState) {
+        if next != .dcsString {
+            // Only a device control has parameters; a keyframe must not show those of a sequence before.
+            enterParameters(next)
+        }
         state = next
         string.removeAll(keepingCapacity: true)
         stringLength = 0

@@ -63,4 +63,22 @@ struct ParserTests {
         #expect(terminal.takeEvents() == [.clipboard(selection: "c", bytes: 100_000)])
         #expect(terminal.takeReplies().isEmpty)
     }
+
+    @Test(
+        "A keyframe within a string does not depend on how what came before it was cut",
+        arguments: ["\u{1B}]", "\u{1B}]2;a", "\u{1B}X", "\u{1B}_b", "\u{9D}0", "\u{1B}P", "\u{1B}P1$q"])
+    func cutBefore(string: String) {
+        for before in ["\u{1B}[5m", "\u{1B}[?25h", "\u{1B}[1;2;3H", "\u{1B}[4:3m", "\u{1B}[2 q", "\u{1B}(0"] {
+            let whole = Terminal.fed(before + string + "\u{1B}[").snapshot()
+            let inside = Terminal.fed(before + string).snapshot()
+            for cut in 1..<before.utf8.count {
+                let terminal = Terminal(columns: 40, rows: 10)
+                terminal.feed(Array((before + string).utf8)[..<cut])
+                terminal.feed(Array((before + string).utf8)[cut...])
+                #expect(terminal.snapshot() == inside, "\(before.debugDescription) cut at \(cut)")
+                terminal.feed("\u{1B}[")
+                #expect(terminal.snapshot() == whole)
+            }
+        }
+    }
 }
