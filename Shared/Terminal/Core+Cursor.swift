@@ -66,8 +66,9 @@ extension Core {
         }
     }
 
+    @inline(__always)
     private mutating func settle() {
-        column = min(column, lastColumn(row))
+        if hasDoubleRows { column = min(column, lastColumn(row)) }
         pendingWrap = false
     }
 

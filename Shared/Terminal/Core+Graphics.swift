@@ -7,6 +7,8 @@ extension Core {
             switch value {
             case 0: style = .plain
             case 39: style.foreground = .standard
+            case 7: style.attributes.insert(.inverse)
+            case 27: style.attributes.remove(.inverse)
             case 30...37: style.foreground = TextColor(raw: 0x0100_0000 | UInt32(truncatingIfNeeded: value &- 30))
             default:
                 selectGraphics()

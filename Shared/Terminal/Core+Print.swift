@@ -10,6 +10,13 @@ extension Core {
     @inline(__always)
     mutating func printASCII(_ start: UnsafePointer<UInt8>, _ count: Int) {
         if penIsStale { refreshPen() }
+        if count == 1 && !pendingWrap && column < printLimit {
+            // Programs that draw what changed send many single characters.
+            put(UInt64(start.pointee), width: 1)
+            lastScalar = UInt32(start.pointee)
+            column += 1
+            return
+        }
         let pen = self.pen
         var source = start
         var left = count
@@ -95,16 +102,42 @@ extension Core {
         lineFeed()
     }
 
-    /// `printScalar` for what is known to be narrow and to join nothing.
+    /// Lines, blocks and Braille (U+2500 to U+259F, U+2800 to U+28FF), which are narrow and join nothing, up to the last column but one.
+    ///
+    /// Gives the end of the run; `start` if there is none, or printing it takes more than writing cells.
     @inline(__always)
-    mutating func printNarrow(_ scalar: UInt32) {
-        guard !pendingWrap, !penIsStale, plainPrinting, column < printLimit else {
-            printScalar(scalar)
-            return
+    mutating func printDrawing(_ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> UnsafePointer<UInt8> {
+        guard plainPrinting, !pendingWrap else { return start }
+        if penIsStale { refreshPen() }
+        let pen = self.pen
+        let limit = printLimit
+        let cells = grid.row(row)
+        let first = column
+        var column = first
+        var at = start
+        var scalar: UInt32 = 0
+        var difference: UInt64 = 0
+        while column < limit, end - at >= 3, at[0] == 0xE2 {
+            let second = at[1], third = at[2]
+            guard third & 0xC0 == 0x80, second &- 0x94 <= 2 || second & 0xFC == 0xA0, second != 0x96 || third < 0xA0 else { break }
+            scalar = 0x2000 | UInt32(second & 0x3F) << 6 | UInt32(third & 0x3F)
+            if column == first && cells[column] & Cell.kindMask == Cell.wideTail { splitWide(row, column) }
+            let value = pen | UInt64(scalar)
+            difference |= cells[column] ^ value
+            cells[column] = value
+            column += 1
+            at += 3
         }
-        put(UInt64(scalar), width: 1)
+        guard column > first else { return start }
+        // Wide characters within the run were written over; the one at its end is cut.
+        if column < columns && cells[column] & Cell.kindMask == Cell.wideTail { cells[column] = Cell(raw: cells[column]).pen }
+        if difference != 0 { grid.touch(row) }
         lastScalar = scalar
-        column += 1
+        lastRow = row
+        lastColumn = column - 1
+        joinable = true
+        self.column = column
+        return at
     }
 
     mutating func printScalar(_ scalar: UInt32) {

@@ -140,7 +140,14 @@ struct Core: ~Copyable {
 
     // MARK: - Pen
 
+    @inline(never)
     mutating func refreshPen() {
+        if style == .plain {
+            penIsStale = false
+            pen = UInt64(link) << Cell.linkShift | (protected ? Cell.protectedBit : 0)
+            erasePen = 0
+            return
+        }
         if styles.shouldCollect { collectStyles() }
         let number = styles.number(of: style)
         var erase = 0

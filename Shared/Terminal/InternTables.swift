@@ -44,8 +44,18 @@ struct StyleTable: ~Copyable {
     }
 
     /// The number of a style, given a new one when it has none; 0 when the table is full.
+    @inline(__always)
     mutating func number(of style: TextStyle) -> Int {
-        var slot = StyleTable.hash(style) & mask
+        let slot = StyleTable.hash(style) & mask
+        let found = Int(slots[slot])
+        // Nearly always it is known and stands in its own slot.
+        if found >= 0 && entries[found] == style { return found }
+        return number(of: style, from: slot)
+    }
+
+    @inline(never)
+    private mutating func number(of style: TextStyle, from first: Int) -> Int {
+        var slot = first
         while slots[slot] >= 0 {
             let number = Int(slots[slot])
             if entries[number] == style { return number }

@@ -25,65 +25,88 @@ extension Core {
         if row != self.row || column != self.column || visible != cursorVisible { cursorVersion &+= 1 }
     }
 
-    /// Text and controls; stops behind an escape.
+    /// Text and controls; stops where something else than text goes on.
     @inline(__always)
     private mutating func ground(_ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> UnsafePointer<UInt8> {
         var at = start
+        if utf8.missing > 0 {
+            at = finishCharacter(at, end)
+            if state != .ground { return at }
+        }
         while at < end {
             let byte = at.pointee
-            if utf8.missing > 0 {
-                if utf8.accept(byte) {
-                    at += 1
-                    if utf8.missing == 0 {
-                        printDecoded(utf8.value)
-                        if state != .ground { return at }
-                    }
-                } else {
-                    printScalar(Scalars.replacement)
-                }
-                continue
-            }
-            if byte >= 0x20 && byte < 0x7F {
+            if byte &- 0x20 < 0x5F {
                 let stop = endOfASCII(at, end)
                 if plainPrinting { printASCII(at, stop - at) } else { printMapped(at, stop - at) }
                 at = stop
-            } else if byte < 0x20 {
+            } else if byte == 0x1B {
                 at += 1
-                if byte == 0x1B {
-                    if at < end && at.pointee == UInt8(ascii: "[") {
-                        enterParameters(.csiEntry)
-                        at = simpleSequence(at + 1, end)
-                        if state == .ground { continue }
-                    } else {
-                        enterEscape()
-                    }
+                guard at < end, at.pointee == UInt8(ascii: "[") else {
+                    enterEscape()
                     return at
                 }
+                at = simpleSequence(at + 1, end)
+                if state != .ground { return at }
+            } else if byte == 0x0D || byte == 0x0A {
+                at += 1
+                joinable = false
+                if byte == 0x0D || modes.newline { carriageReturn() }
                 if byte == 0x0D {
-                    joinable = false
-                    carriageReturn()
-                } else {
-                    execute(byte)
-                    if state != .ground { return at }
+                    // Most lines end with both.
+                    guard at < end, at.pointee == 0x0A else { continue }
+                    at += 1
                 }
+                pendingWrap = false
+                lineFeed()
+            } else if byte < 0x20 {
+                at += 1
+                execute(byte)
+                if state != .ground { return at }
             } else if byte == 0x7F {
                 at += 1
             } else {
-                at += 1
-                if byte >= 0xE0 && byte < 0xF0 && end - at >= 2 {
-                    // The common three-byte case without the state.
-                    let second = at[0], third = at[1]
-                    if second & 0xC0 == 0x80 && third & 0xC0 == 0x80 {
-                        let scalar = UInt32(byte & 0x0F) << 12 | UInt32(second & 0x3F) << 6 | UInt32(third & 0x3F)
-                        if scalar >= 0x800 && (scalar < 0xD800 || scalar > 0xDFFF) {
-                            // Lines, blocks and Braille: what full-screen programs draw with.
-                            if scalar >= 0x2500 && scalar <= 0x259F || scalar >> 8 == 0x28 { printNarrow(scalar) } else { printScalar(scalar) }
-                            at += 2
-                            continue
-                        }
-                    }
+                at = beyondASCII(at, end)
+                if state != .ground { return at }
+            }
+        }
+        return at
+    }
+
+    /// A character beyond ASCII, or a run of those that full-screen programs draw with.
+    private mutating func beyondASCII(_ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> UnsafePointer<UInt8> {
+        let byte = start.pointee
+        if byte == 0xE2 {
+            let stop = printDrawing(start, end)
+            if stop > start { return stop }
+        }
+        if byte >= 0xE0 && byte < 0xF0 && end - start >= 3 {
+            // The common three-byte case without the state.
+            let second = start[1], third = start[2]
+            if second & 0xC0 == 0x80 && third & 0xC0 == 0x80 {
+                let scalar = UInt32(byte & 0x0F) << 12 | UInt32(second & 0x3F) << 6 | UInt32(third & 0x3F)
+                if scalar >= 0x800 && (scalar < 0xD800 || scalar > 0xDFFF) {
+                    printScalar(scalar)
+                    return start + 3
                 }
-                if !utf8.begin(byte) { printScalar(Scalars.replacement) }
+            }
+        }
+        if utf8.begin(byte) { return finishCharacter(start + 1, end) }
+        printScalar(Scalars.replacement)
+        return start + 1
+    }
+
+    /// Goes on with a character whose first bytes are there; stops before a byte that does not belong to it.
+    private mutating func finishCharacter(_ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> UnsafePointer<UInt8> {
+        var at = start
+        while at < end {
+            guard utf8.accept(at.pointee) else {
+                printScalar(Scalars.replacement)
+                return at
+            }
+            at += 1
+            if utf8.missing == 0 {
+                printDecoded(utf8.value)
+                return at
             }
         }
         return at
@@ -217,51 +240,6 @@ extension Core {
         guard index < min(parameterCount, Core.maximumParameters) else { return missing }
         let value = Int(parameters[index])
         return value == 0 ? missing : value
-    }
-
-    /// A whole control sequence of digits and semicolons, as nearly all are; anything else is left to `controlSequence`.
-    @inline(__always)
-    private mutating func simpleSequence(_ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> UnsafePointer<UInt8> {
-        var at = start
-        var count = 0
-        var value: Int32 = 0
-        var marker: UInt8 = 0
-        if at < end && at.pointee >= 0x3C && at.pointee <= 0x3F {
-            marker = at.pointee
-            at += 1
-        }
-        let first = at
-        while at < end {
-            let byte = at.pointee
-            if byte &- 0x30 <= 9 {
-                if value >= 10_000 { return start }
-                value = value &* 10 &+ Int32(byte & 0x0F)
-            } else if byte == 0x3B && count < Core.maximumParameters - 1 {
-                parameters[count] = value
-                count += 1
-                value = 0
-            } else if byte >= 0x40 && byte <= 0x7E {
-                if at > first {
-                    parameters[count] = value
-                    count += 1
-                }
-                parameterCount = count
-                state = .ground
-                if marker == 0 {
-                    let repeatable = joinable
-                    joinable = false
-                    if byte == UInt8(ascii: "m") { selectPlainGraphics() } else { plainSequence(byte, repeatable: repeatable) }
-                } else {
-                    prefix = marker
-                    dispatchControlSequence(byte)
-                }
-                return at + 1
-            } else {
-                break
-            }
-            at += 1
-        }
-        return start
     }
 
     private mutating func controlSequence(_ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> UnsafePointer<UInt8> {

@@ -13,9 +13,19 @@ struct RowEncoder {
     private var lastStyle = -1
     private var lastStyleNumber = 0
 
+    @inline(__always)
     mutating func style(_ number: Int, _ table: borrowing StyleTable) -> Int {
         if number == lastStyle { return lastStyleNumber }
         lastStyle = number
+        if number < styleNumbers.count && styleNumbers[number] >= 0 {
+            lastStyleNumber = Int(styleNumbers[number])
+            return lastStyleNumber
+        }
+        return newStyle(number, table)
+    }
+
+    @inline(never)
+    private mutating func newStyle(_ number: Int, _ table: borrowing StyleTable) -> Int {
         if number >= styleNumbers.count {
             styleNumbers.append(contentsOf: repeatElement(-1, count: max(number + 1, 64) - styleNumbers.count))
         }
@@ -57,15 +67,18 @@ struct RowEncoder {
                 return
             }
         }
-        // The number of runs is patched in: one byte, or a longer number pushes the row on.
-        let start = rows.bytes.count
-        rows.byte(0)
+        // What a row can take at most, so that no byte asks whether there is room: 13 bytes a cell, and its scalars for a cluster.
+        var room = used * 13
+        for index in 0..<used where cells[index] & Cell.clusterBit != 0 { room += Core.maximumClusterScalars * 4 }
+        let scratch = UnsafeMutablePointer<UInt8>.allocate(capacity: max(room, 1))
+        defer { scratch.deallocate() }
+        var writer = RunWriter(at: scratch)
         var runs = 0
         var index = 0
         while index < used {
             let cell = Cell(raw: cells[index])
             let style = self.style(cell.style, styles)
-            let link = self.link(cell.link, links)
+            let link = cell.link == 0 ? 0 : self.link(cell.link, links)
             let header = style << 4 | (cell.isProtected ? 8 : 0) | (link > 0 ? 4 : 0)
             let pen = cell.raw & ~(Cell.contentMask & ~Cell.protectedBit)
             runs += 1
@@ -73,55 +86,85 @@ struct RowEncoder {
                 var end = index + 1
                 while end < used && cells[end] == cell.raw { end += 1 }
                 if end - index >= 4 {
-                    rows.number(header | 1)
-                    if link > 0 { rows.number(link) }
-                    rows.number(end - index)
-                    rows.utf8(cell.scalar)
+                    writer.number(header | 1)
+                    if link > 0 { writer.number(link) }
+                    writer.number(end - index)
+                    writer.utf8(cell.scalar)
                     index = end
                     continue
                 }
                 end = index + 1
-                var seen = cells[index]
                 while end < used {
                     let raw = cells[end]
                     guard raw & ~Cell.scalarMask == pen else { break }
-                    seen |= raw
                     if end + 3 < used && cells[end + 1] == raw && cells[end + 2] == raw && cells[end + 3] == raw { break }
                     end += 1
                 }
-                rows.number(header)
-                if link > 0 { rows.number(link) }
-                rows.number(end - index)
-                if seen & Cell.scalarMask < 0x80 {
-                    rows.ascii(UnsafeBufferPointer(rebasing: cells[index..<end]))
-                } else {
-                    for column in index..<end { rows.utf8(Cell(raw: cells[column]).scalar) }
-                }
+                writer.number(header)
+                if link > 0 { writer.number(link) }
+                writer.number(end - index)
+                for column in index..<end { writer.utf8(Cell(raw: cells[column]).scalar) }
                 index = end
             } else if cell.isHead && !cell.isCluster && index + 1 < used && cells[index + 1] == pen | Cell.wideTail {
                 var end = index + 2
                 while end + 1 < used && cells[end] & ~Cell.scalarMask == pen | Cell.wideHead && cells[end + 1] == pen | Cell.wideTail { end += 2 }
-                rows.number(header | 2)
-                if link > 0 { rows.number(link) }
-                rows.number((end - index) / 2)
-                for column in stride(from: index, to: end, by: 2) { rows.utf8(Cell(raw: cells[column]).scalar) }
+                writer.number(header | 2)
+                if link > 0 { writer.number(link) }
+                writer.number((end - index) / 2)
+                for column in stride(from: index, to: end, by: 2) { writer.utf8(Cell(raw: cells[column]).scalar) }
                 index = end
             } else {
-                rows.number(header | 3)
-                if link > 0 { rows.number(link) }
-                rows.byte(UInt8(truncatingIfNeeded: (cell.raw & Cell.kindMask) >> 22) | (cell.isCluster ? 4 : 0))
+                writer.number(header | 3)
+                if link > 0 { writer.number(link) }
+                writer.byte(UInt8(truncatingIfNeeded: (cell.raw & Cell.kindMask) >> 22) | (cell.isCluster ? 4 : 0))
                 let scalars = cell.isCluster ? clusters[Int(cell.scalar)] : [cell.scalar]
-                rows.number(scalars.count)
-                for scalar in scalars { rows.utf8(scalar) }
+                precondition(scalars.count <= Core.maximumClusterScalars, "a character of more scalars than are kept")
+                writer.number(scalars.count)
+                for scalar in scalars { writer.utf8(scalar) }
                 index += 1
             }
         }
-        if runs < 0x80 {
-            rows.bytes[start] = UInt8(truncatingIfNeeded: runs)
-        } else {
-            var longer = ByteWriter()
-            longer.number(runs)
-            rows.bytes.replaceSubrange(start...start, with: longer.bytes)
+        rows.number(runs)
+        rows.bytes.append(contentsOf: UnsafeBufferPointer(start: scratch, count: writer.at - scratch))
+    }
+
+    /// `ByteWriter` where it is known that there is room.
+    private struct RunWriter {
+        var at: UnsafeMutablePointer<UInt8>
+
+        @inline(__always)
+        mutating func byte(_ value: UInt8) {
+            at.pointee = value
+            at += 1
+        }
+
+        @inline(__always)
+        mutating func number(_ value: Int) {
+            var rest = UInt64(bitPattern: Int64(value))
+            while rest >= 0x80 {
+                byte(UInt8(truncatingIfNeeded: rest) | 0x80)
+                rest >>= 7
+            }
+            byte(UInt8(truncatingIfNeeded: rest))
+        }
+
+        @inline(__always)
+        mutating func utf8(_ scalar: UInt32) {
+            if scalar < 0x80 {
+                byte(UInt8(truncatingIfNeeded: scalar))
+            } else if scalar < 0x800 {
+                byte(0xC0 | UInt8(truncatingIfNeeded: scalar >> 6))
+                byte(0x80 | UInt8(truncatingIfNeeded: scalar & 0x3F))
+            } else if scalar < 0x10000 {
+                byte(0xE0 | UInt8(truncatingIfNeeded: scalar >> 12))
+                byte(0x80 | UInt8(truncatingIfNeeded: scalar >> 6 & 0x3F))
+                byte(0x80 | UInt8(truncatingIfNeeded: scalar & 0x3F))
+            } else {
+                byte(0xF0 | UInt8(truncatingIfNeeded: scalar >> 18))
+                byte(0x80 | UInt8(truncatingIfNeeded: scalar >> 12 & 0x3F))
+                byte(0x80 | UInt8(truncatingIfNeeded: scalar >> 6 & 0x3F))
+                byte(0x80 | UInt8(truncatingIfNeeded: scalar & 0x3F))
+            }
         }
     }
 

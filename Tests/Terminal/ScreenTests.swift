@@ -89,6 +89,20 @@ struct ScreenTests {
         #expect(Terminal.fed("\u{1B}[2;1H\u{1B}#6\u{1B}[3;35H\u{1B}Mab").lines == ["", String(repeating: " ", count: 19) + "a", "b"])
     }
 
+    @Test("Lines and blocks over wide characters leave no halves")
+    func drawing() {
+        // Over the second half, over both halves, and up to the first half; the run goes on to the last column.
+        #expect(Terminal.fed("a漢b\u{1B}[1;3H─").lines == ["a ─b"])
+        #expect(Terminal.fed("a漢b\u{1B}[1;2H──").lines == ["a──b"])
+        #expect(Terminal.fed("ab漢c\u{1B}[1;1H───").lines == ["─── c"])
+        #expect(Terminal.fed("a漢字b\u{1B}[1;3H──").lines == ["a ── b"])
+        #expect(Terminal.fed(String(repeating: "─", count: 41)).lines == [String(repeating: "─", count: 40), "─"])
+        #expect(Terminal.fed("─\u{1B}[3b▟\u{301}").lines == ["────▟\u{301}"])
+        #expect(Terminal.fed("\u{1B}[4habc\r││").lines == ["││abc"])
+        // U+25A0 and beyond are not of them: some are emoji.
+        #expect(Terminal.fed("▟■\u{25B6}\u{FE0F}x").place == [0, 5])
+    }
+
     @Test("Tab stops can be set, cleared and walked in both directions")
     func tabs() {
         #expect(Terminal.fed("\tx").lines == ["        x"])
