@@ -57,6 +57,32 @@ struct PodStateTests {
         #expect(results.count == 1)
     }
 
+    @Test("What held at a moment is the same whether the record was complete before or after the start and the exit were heard")
+    func completeFirst() {
+        // As the store does it: a state that would begin before the present one takes its place.
+        func lifecycle(_ facts: [(PodFact, Int64)], at second: Int64) -> Lifecycle? {
+            var imported = fresh
+            imported.lifecycle = .exited
+            var states: [(since: Timestamp, state: PodState)] = [(at(0), imported)]
+            for (fact, time) in facts {
+                for change in states[states.count - 1].state.learning(fact, at: at(time)) {
+                    let since = max(change.time, states[states.count - 1].since)
+                    if since == states[states.count - 1].since { states.removeLast() }
+                    states.append((since, change.state))
+                }
+            }
+            return states.last { $0.since <= at(second) }?.state.lifecycle
+        }
+        let control: [(PodFact, Int64)] = [(.control(start, seq: 1), 0), (.control(.exit(.code(0)), seq: 9), 60)]
+        for place in 0...2 {
+            var facts = control
+            facts.insert((.recordComplete, 90), at: place)
+            #expect(lifecycle(facts, at: 30) == .running, "complete at place \(place)")
+            #expect(lifecycle(facts, at: 75) == .exited, "complete at place \(place)")
+            #expect(lifecycle(facts, at: 95) == .ended, "complete at place \(place)")
+        }
+    }
+
     @Test("A fact that comes twice changes nothing the second time")
     func twice() {
         let facts: [PodFact] = [

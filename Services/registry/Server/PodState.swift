@@ -56,10 +56,16 @@ enum PodFact: Equatable, Sendable {
 
 /// A state with the time from which it holds.
 struct PodChange: Equatable, Sendable {
+    /// Where it is before the present state's own, the new state takes that one's place.
     var time: Timestamp
     var state: PodState
     /// The last token of the event's subject.
     var what: String
+}
+
+extension Timestamp {
+    /// Before every time that is known.
+    fileprivate static let beginning = Timestamp(microseconds: .min)
 }
 
 extension PodState {
@@ -97,7 +103,11 @@ extension PodState {
         case .recordComplete:
             guard recordComplete == nil else { return [] }
             next.recordComplete = time
-            if exited != nil && lifecycle != .ended {
+            guard exited != nil else {
+                // It came by its own stream before the start or the exit. These hold from earlier times: an interval that began now would cut them off.
+                return [PodChange(time: .beginning, state: next, what: "changed")]
+            }
+            if lifecycle != .ended {
                 next.lifecycle = .ended
                 next.ended = time
             }
