@@ -2,6 +2,7 @@
 import Compression
 import Contract
 import Foundation
+import Synchronization
 import Terminal
 import TestSupport
 import Testing
@@ -44,6 +45,24 @@ struct PureTests {
             if let content = try? SegmentContent(plain: damaged) { _ = try? FrameCodec.decode(content.frames[...], pod: script.pod) }
             _ = try? SegmentContent(plain: Array(plain.prefix(Int.random(in: 0..<plain.count, using: &generator))))
         }
+    }
+
+    @Test("A question that many ask at once is put once, and again for who asks later")
+    func sharedQuestion() async throws {
+        let (answers, give) = AsyncStream<Int>.makeStream()
+        let asked = Mutex(0)
+        let question = SharedQuestion {
+            asked.withLock { $0 += 1 }
+            for await answer in answers { return answer }
+            throw ErrorBody(.internal, "no answer")
+        }
+        let tasks = (0..<64).map { _ in question.put() }
+        give.yield(7)
+        for task in tasks { #expect(try await task.value == 7) }
+        #expect(asked.withLock { $0 } == 1)
+        give.yield(8)
+        #expect(try await question.put().value == 8)
+        #expect(asked.withLock { $0 } == 2)
     }
 
     @Test("After output was dropped, the next keyframe puts the record's screen right")

@@ -13,6 +13,8 @@ final class StreamFeed: Sendable {
     }
 
     private let bus: BusConnection
+    /// The stream's state: at a start every shard asks for it at once.
+    private let stream: SharedQuestion<StreamInfo>
     private let logger: Logger
     private let feeds = Mutex<[Shard: Feed]>([:])
     private let service = Mutex<RecorderService?>(nil)
@@ -24,6 +26,7 @@ final class StreamFeed: Sendable {
 
     init(bus: BusConnection, logger: Logger) {
         self.bus = bus
+        stream = SharedQuestion { try await JetStream(bus).streamInfo(Streams.terminals) }
         self.logger = logger
     }
 
@@ -127,7 +130,7 @@ final class StreamFeed: Sendable {
         var isNews = true
         while isCurrent(shard, generation) {
             do {
-                let stream = try await JetStream(bus).streamInfo(Streams.terminals)
+                let stream = try await stream.put().value
                 let position = try await service.open(shard, stream)
                 let consumer = try await PullConsumer.start(
                     bus, .init(stream: Streams.terminals, filter: Subjects.pty(shard), start: .sequence(position + 1), batch: 1024, maxBytes: 4 << 20),
