@@ -36,15 +36,60 @@ struct PureTests {
     func segments() throws {
         let script = Script.random(frames: 200, seed: 4)
         let content = SegmentContent(keyframe: Terminal(columns: 80, rows: 24).snapshot(), frames: FrameCodec.encode(script.frames))
-        let plain = try content.plain()
-        #expect(try SegmentContent(plain: plain) == content)
+        let packed = try content.packed(ZstdCompressor()).packed
+        #expect(try SegmentContent(packed: packed) == content)
         var generator = SplitMix(state: 9)
         for _ in 0..<2000 {
-            var damaged = plain
+            var damaged = packed
             damaged[Int.random(in: 0..<damaged.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
-            if let content = try? SegmentContent(plain: damaged) { _ = try? FrameCodec.decode(content.frames[...], pod: script.pod) }
-            _ = try? SegmentContent(plain: Array(plain.prefix(Int.random(in: 0..<plain.count, using: &generator))))
+            if let content = try? SegmentContent(packed: damaged) { _ = try? FrameCodec.decode(content.frames[...], pod: script.pod) }
+            _ = try? SegmentContent(packed: Array(packed.prefix(Int.random(in: 0..<packed.count, using: &generator))))
         }
+        // Below the compression as well, where zstd finds no damage.
+        let columns = try FrameColumns(content.frames)
+        #expect(try columns.run() == content.frames)
+        for _ in 0..<2000 {
+            var damaged = columns
+            damaged.facts[Int.random(in: 0..<damaged.facts.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+            if Bool.random(using: &generator) { damaged.facts.removeLast(Int.random(in: 0..<damaged.facts.count, using: &generator)) }
+            if let run = try? damaged.run() { _ = try? FrameCodec.decode(run[...], pod: script.pod) }
+        }
+    }
+
+    @Test("Steps of time of any length, and none, come back from their columns")
+    func numbers() throws {
+        let edges: [UInt64] = [0, 1, 127, 128, 255, 256, 65_535, 65_536, 1 << 24, 1 << 32 - 1, 1 << 40, 1 << 56, .max]
+        for count in 0...edges.count {
+            let numbers = Array(edges.prefix(count).reversed() + edges.prefix(count))
+            let bytes = NumberPlanes.split(numbers)
+            #expect(try NumberPlanes.joined(bytes[...], count: numbers.count) == numbers)
+            for length in 0..<bytes.count { #expect(throws: ErrorBody.self) { try NumberPlanes.joined(bytes.prefix(length), count: numbers.count) } }
+        }
+        #expect(throws: ErrorBody.self) { try NumberPlanes.joined([9, 0, 0, 0, 0, 0, 0, 0, 0, 0], count: 1) }
+    }
+
+    @Test("What an older version stored is still read: screen, history, times")
+    func olderVersion() throws {
+        let content = try SegmentContent(packed: OlderSegment.content)
+        let frames = try FrameCodec.decode(content.frames[...], pod: .random())
+        #expect(frames.map(\.kind) == [.ctl, .out, .ctl, .key, .ctl])
+        #expect(frames.map(\.seq) == [1, 2, 3, 4, 5])
+        #expect(zip(frames, frames.dropFirst()).allSatisfy { $0.time <= $1.time } && frames[4].time - frames[0].time < .seconds(60))
+        let engine = try Terminal(snapshot: content.keyframe)
+        for frame in frames { Script.apply(frame, to: engine) }
+        #expect(engine.text().filter { !$0.isEmpty }.last == "step 300" && engine.title == "title")
+        let history = (1...150).map { "line \($0) of an older version, 漢字 bold" } + (1...277).map { "step \($0)" }
+        #expect(engine.history(lines: 10_000) == history)
+        // The pages are those that the frames fill again.
+        let pages = try HistoryPages.unpacked(OlderSegment.pages, content: OlderSegment.content)
+        #expect(pages == engine.historyPages.map { $0.encoded() } && pages.count == 6)
+        // Stored again it is what it was, in less.
+        let compressor = try ZstdCompressor(level: 19)
+        let (packed, text) = try content.packed(compressor)
+        let packedPages = try HistoryPages.packed(pages, dictionary: text, compressor)
+        #expect(try SegmentContent(packed: packed) == content)
+        #expect(try HistoryPages.unpacked(packedPages, content: packed) == pages)
+        #expect(packedPages.count < OlderSegment.pages.count)
     }
 
     @Test("A question that many ask at once is put once, and again for who asks later")

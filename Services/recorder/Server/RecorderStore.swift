@@ -377,9 +377,8 @@ extension StoredSegment {
 
 extension ClosedSegment {
     func stored(after previous: SHA256Digest, isSealed: Bool, _ compressor: ZstdCompressor) throws -> StoredSegment {
-        let plain = try content.plain()
-        let packed = try compressor.compress(plain)
-        let packedPages = try HistoryPages.packed(newPages, dictionary: plain, compressor)
+        let (packed, text) = try content.packed(compressor)
+        let packedPages = try HistoryPages.packed(newPages, dictionary: text, compressor)
         return StoredSegment(
             header: header, isSealed: isSealed, content: packed, pages: packedPages, signature: signature, summary: summary, previous: previous,
             hash: StoredSegment.hash(header, content: packed, pages: packedPages, signature: signature, summary: summary, previous: previous))

@@ -15,30 +15,63 @@ struct SegmentContent: Equatable, Sendable {
 
     var byteCount: Int { keyframe.count + frames.count }
 
-    /// The bytes that are compressed: length of the keyframe (LEB128), keyframe, and the frames column by column, which
-    /// compresses better than frame by frame.
-    func plain() throws -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(byteCount + 8)
-        FrameCodec.appendNumber(UInt64(keyframe.count), to: &bytes)
-        bytes.append(contentsOf: keyframe)
-        try FrameColumns.append(frames, to: &bytes)
-        return bytes
-    }
-
     init(keyframe: [UInt8], frames: [UInt8]) {
         self.keyframe = keyframe
         self.frames = frames
     }
 
-    init(packed: [UInt8]) throws {
-        try self.init(plain: Zstd.decompress(packed, limit: Self.largest))
+    // MARK: - As it is stored
+
+    /// The first byte of what is stored. The first version was one zstd frame, which begins with another byte.
+    private static let version: UInt8 = 2
+
+    /// The bytes that are stored: version, length (LEB128) of the first and two zstd frames. The first holds the facts of `FrameColumns`, the
+    /// second the text: length of the keyframe (LEB128), keyframe, content of the frames.
+    ///
+    /// The text is the dictionary of the history's pages, which repeat it.
+    func packed(_ compressor: ZstdCompressor) throws -> (packed: [UInt8], text: [UInt8]) {
+        let columns = try FrameColumns(frames)
+        var text: [UInt8] = []
+        text.reserveCapacity(keyframe.count + columns.content.count + 8)
+        FrameCodec.appendNumber(UInt64(keyframe.count), to: &text)
+        text.append(contentsOf: keyframe)
+        text.append(contentsOf: columns.content)
+        let facts = try compressor.compress(columns.facts)
+        var packed: [UInt8] = [Self.version]
+        FrameCodec.appendNumber(UInt64(facts.count), to: &packed)
+        packed.append(contentsOf: facts)
+        packed.append(contentsOf: try compressor.compress(text))
+        return (packed, text)
     }
 
-    init(plain: [UInt8]) throws {
+    init(packed: [UInt8]) throws {
+        guard let parts = try Self.parts(packed) else {
+            try self.init(firstVersion: Zstd.decompress(packed, limit: Self.largest))
+            return
+        }
+        let facts = try Zstd.decompress(Array(parts.facts), limit: Self.largest)
+        var reader = ColumnReader(try Zstd.decompress(Array(parts.text), limit: Self.largest)[...])
+        let keyframe = Array(try reader.bytes(try reader.number()))
+        self.init(keyframe: keyframe, frames: try FrameColumns(facts: facts, content: Array(reader.rest)).run())
+    }
+
+    /// The dictionary of the pages that are stored with it.
+    static func dictionary(packed: [UInt8]) throws -> [UInt8] {
+        try Zstd.decompress(try parts(packed).map { Array($0.text) } ?? packed, limit: largest)
+    }
+
+    /// The two frames; nil for the first version.
+    private static func parts(_ packed: [UInt8]) throws -> (facts: ArraySlice<UInt8>, text: ArraySlice<UInt8>)? {
+        guard packed.first == version else { return nil }
+        var reader = ColumnReader(packed.dropFirst())
+        let facts = try reader.bytes(try reader.number())
+        return (facts, reader.rest)
+    }
+
+    private init(firstVersion plain: [UInt8]) throws {
         var reader = ColumnReader(plain[...])
         keyframe = Array(try reader.bytes(try reader.number()))
-        frames = try FrameColumns.run(&reader)
+        frames = try FrameColumns.firstVersion(&reader)
     }
 }
 
@@ -101,22 +134,24 @@ struct StoredSegment: Equatable, Sendable {
     }
 }
 
-/// Pages of history back to back: length (LEB128) and bytes of each, zstd-compressed together with the plain content of their
-/// segment as the dictionary: its output is where most of their text came from.
+/// Pages of history, compressed with the text of their segment as the dictionary: its output is where most of their text came from.
+///
+/// The first version was one zstd frame of the pages back to back, each with its length (LEB128) before it. The second is its number and a
+/// zstd frame of `PageColumns`.
 enum HistoryPages {
+    private static let version: UInt8 = 2
+
     static func packed(_ pages: [[UInt8]], dictionary: [UInt8], _ compressor: ZstdCompressor) throws -> [UInt8] {
         if pages.isEmpty { return [] }
-        var bytes: [UInt8] = []
-        for page in pages {
-            FrameCodec.appendNumber(UInt64(page.count), to: &bytes)
-            bytes.append(contentsOf: page)
-        }
-        return try compressor.compress(bytes, dictionary: dictionary)
+        return [version] + (try compressor.compress(PageColumns.split(pages), dictionary: dictionary))
     }
 
     static func unpacked(_ packed: [UInt8], content: [UInt8]) throws -> [[UInt8]] {
         if packed.isEmpty { return [] }
-        let dictionary = try Zstd.decompress(content, limit: SegmentContent.largest)
+        let dictionary = try SegmentContent.dictionary(packed: content)
+        guard packed.first != version else {
+            return try PageColumns.joined(Zstd.decompress(Array(packed.dropFirst()), limit: SegmentContent.largest, dictionary: dictionary))
+        }
         var reader = ColumnReader(try Zstd.decompress(packed, limit: SegmentContent.largest, dictionary: dictionary)[...])
         var pages: [[UInt8]] = []
         while !reader.rest.isEmpty { pages.append(Array(try reader.bytes(try reader.number()))) }
