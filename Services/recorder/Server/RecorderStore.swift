@@ -58,6 +58,8 @@ struct RecorderStore: Sendable {
             CREATE TABLE positions (shard smallint PRIMARY KEY, stream_seq bigint NOT NULL);
             """),
         Migration("of which stream positions are", "ALTER TABLE positions ADD COLUMN stream text;"),
+        // Nothing changes in the schema, but a program from before would take these segments for garbled ones: so it refuses instead.
+        Migration("segments of the second format", "COMMENT ON COLUMN segments.content IS 'see SegmentContent: formats 1 and 2';"),
     ]
 
     let pool: DatabasePool
