@@ -51,6 +51,35 @@ struct SecretTests {
         }
     }
 
+    @Test("are hidden in notes and reasons of bindings and in texts that are waited for, whoever asks and however")
+    func records() async throws {
+        let stage = try await APIStage()
+        let (from, to) = (PodID.random(), PodID.random())
+        let binding = Binding(
+            id: "B-aaaaaaaaaaaa", from: from, to: to, state: .pending, requested: [.read], requestedBy: Author(kind: .person, id: "ada"),
+            note: "for \(secret) please", created: .now())
+        let wait = Wait(
+            id: "W-aaaaaaaaaaaa", waiter: Author(kind: .person, id: "ada"), targets: [.init(pod: to)], mode: .all, until: .text,
+            text: "for \(secret) please", created: .now(), deadline: .now())
+        try stage.bus.answer(Subjects.bindingsList, ListBindings.self) { _ in BindingPage(bindings: [binding]) }
+        try stage.bus.answer(Subjects.bindingsGet, GetRecord.self) { _ in binding }
+        for subject in [Subjects.bindingsAccept, Subjects.bindingsReject, Subjects.bindingsRevoke] {
+            try stage.bus.answer(subject, DecideBinding.self) { _ in binding }
+        }
+        try stage.bus.answer(Subjects.waitsList, ListWaits.self) { _ in WaitPage(waits: [wait]) }
+        try stage.bus.answer(Subjects.waitsGet, GetRecord.self) { _ in wait }
+        try stage.bus.answer(Subjects.waitsCancel, CancelWait.self) { _ in wait }
+        try await stage.bus.flush()
+        let (b, w) = ("/v1/bindings/\(binding.id)", "/v1/waits/\(wait.id)")
+        for (method, path) in [
+            ("GET", "/v1/bindings"), ("GET", b), ("POST", b + "/accept"), ("POST", b + "/reject"), ("POST", b + "/revoke"), ("GET", "/v1/waits"), ("GET", w), ("DELETE", w),
+        ] {
+            let answer = try await stage.client(APIStage.admin).raw(method, path, body: method == "POST" ? Array("{}".utf8) : [])
+            let text = String(decoding: answer.body, as: UTF8.self)
+            #expect(answer.status == 200 && !shows(answer.body) && text.contains("for •") && text.contains("• please"), "\(method) \(path): \(answer.status) \(text)")
+        }
+    }
+
     @Test("are hidden from everybody on screens, in history and in exports of every format, and shown to an admin who asks for it")
     func screens() async throws {
         let stage = try await APIStage()

@@ -280,6 +280,31 @@ struct RouteTests {
         #expect(foreign.status == 403)
     }
 
+    @Test("gives a browser the page at an address that nobody knows, as not found; JSON to everybody else, and under known addresses")
+    func nowhere() async throws {
+        let stage = try await APIStage()
+        let browser = [("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")]
+        func field(_ name: String, _ answer: (status: Int, headers: [(String, String)], body: [UInt8])) -> String? {
+            answer.headers.first { $0.0.lowercased() == name }?.1
+        }
+        let index = try await stage.client(nil).raw("GET", "/")
+        for address in ["/nowhere", "/pods/a/b/c", "/v1/nothing?token=\(APIStage.admin)"] {
+            let page = try await stage.client(nil).raw("GET", address, headers: browser + [("If-None-Match", field("etag", index) ?? "")])
+            #expect(page.status == 404 && page.body == index.body, "\(address)")
+            #expect(field("content-type", page) == "text/html; charset=utf-8" && field("cache-control", page) == "no-store" && field("etag", page) == nil)
+            #expect(field("content-security-policy", page) == field("content-security-policy", index) && field("set-cookie", page) == nil)
+            for accept in [[("Accept", "*/*")], [("Accept", "application/json")], []] {
+                let answer = try await stage.client(nil).raw("GET", address, headers: accept)
+                #expect(answer.status == 404 && error(answer.body)?.message.contains("there is nothing at") == true, "\(address)")
+            }
+        }
+        #expect(error(try await stage.client(nil).raw("POST", "/nowhere", headers: browser).body)?.code == .notFound)
+        #expect(error(try await stage.client(nil).raw("GET", "/web/none.js", headers: browser).body)?.code == .notFound)
+        let pod = try await stage.client(APIStage.admin).raw("GET", "/v1/pods/nobody", headers: browser)
+        #expect(pod.status == 404 && error(pod.body)?.code == .notFound)
+        #expect(try await stage.client(APIStage.admin).raw("PUT", "/v1/pods", headers: browser).status == 405)
+    }
+
     @Test("signs in with a token typed into the page, says who is signed in, and signs out")
     func session() async throws {
         let stage = try await APIStage()
