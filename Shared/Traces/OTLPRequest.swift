@@ -85,7 +85,7 @@ public struct OTLPRequest: Encodable {
     /// The bytes to post.
     public func bytes() throws -> [UInt8] {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = [.withoutEscapingSlashes]
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return [UInt8](try encoder.encode(self))
     }
 
