@@ -149,6 +149,20 @@ struct PureTests {
         }
     }
 
+    @Test("A long text on the timeline is cut between characters", arguments: 52...62)
+    func shortened(count: Int) throws {
+        let text = String(repeating: "x", count: count) + "🙂🙂🙂🙂"
+        let time = Timestamp(microseconds: 1_700_000_000_000_000)
+        var summary = SegmentSummary()
+        summary.note(Frame(pod: .random(), seq: 1, time: time, kind: .ctl, bytes: []), .marker(text: text, author: nil))
+        summary.note(Frame(pod: .random(), seq: 2, time: time, kind: .in, bytes: Array(text.utf8), author: Author(kind: .person, id: "bob")), nil)
+        #expect(summary.entries.count == 2)
+        for entry in summary.entries {
+            let shown = try #require(entry.text)
+            #expect(shown.hasSuffix("…") && shown.utf8.count <= 64 && !shown.contains("\u{fffd}"), "\(shown)")
+        }
+    }
+
     @Test("Lag is a risk only when the stream is filling and mostly not handled")
     func lag() {
         #expect(LagRisk(handled: 100, first: 1, last: 1000, bytes: 60, maxBytes: 100).isNear)

@@ -15,7 +15,8 @@ struct SegmentSummary: Equatable {
         var entry = Timeline.Entry(seq: frame.seq, time: frame.time, what: "input", author: frame.author)
         switch frame.kind {
         case .in:
-            let text = Self.shortened(String(decoding: frame.bytes.prefix(Self.longestText), as: UTF8.self))
+            // Some more than is shown, so that what is cut is cut between characters.
+            let text = Self.shortened(String(decoding: frame.bytes.prefix(Self.longestText + 4), as: UTF8.self))
             if let last = entries.last, last.what == "input", last.author == frame.author, frame.time - last.time < .seconds(1) {
                 entries[entries.count - 1].text = Self.shortened((last.text ?? "") + text)
                 return
@@ -55,7 +56,13 @@ struct SegmentSummary: Equatable {
     }
 
     private static func shortened(_ text: String) -> String {
-        text.utf8.count <= longestText ? text : String(decoding: text.utf8.prefix(longestText - 3), as: UTF8.self) + "…"
+        guard text.utf8.count > longestText else { return text }
+        var bytes = 0
+        let kept = text.unicodeScalars.prefix { scalar in
+            bytes += UTF8.width(scalar)
+            return bytes <= longestText - 3
+        }
+        return String(kept) + "…"
     }
 
     // MARK: - Bytes
