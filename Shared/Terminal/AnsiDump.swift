@@ -40,12 +40,7 @@ extension Core {
         if originMode { out += "\u{1B}[?6h" }
         let (r, c) = originMode ? (row - top, column - left) : (row, column)
         out += "\u{1B}[\(max(r, 0) + 1);\(max(c, 0) + 1)H"
-        if pendingWrap {
-            // Only a terminal that wraps comes to wait for it.
-            if !modes.autowrap { out += "\u{1B}[?7h" }
-            pendingCharacter(&out)
-            if !modes.autowrap { out += "\u{1B}[?7l" }
-        }
+        if pendingWrap { pendingCharacter(&out) }
         pen(&out)
         out += "\u{1B}[?25\(cursorVisible ? "h" : "l")"
         let shape = cursorShape == .block ? 2 : cursorShape == .underline ? 4 : 6
@@ -87,6 +82,9 @@ extension Core {
                 column += cell.isHead ? 2 : 1
             }
             painted.finish(&out)
+            // A wide character that a selector made narrow took the cell behind it while it was printed.
+            let last = Cell(raw: cells[used - 1])
+            if used < columns, last.isNarrow, last.isCluster, ScalarClass(scalars(last)[0]).width == 2 { out += "\u{1B}[\(row + 1);\(used + 1)H\u{1B}[X" }
         }
     }
 

@@ -25,8 +25,9 @@ extension Core {
         case 6:
             originMode = on
             moveTo(row: 0, column: 0)
-        // A wrap that waits goes on waiting, as in xterm: it is the mode at the next character that counts.
-        case 7: modes.autowrap = on
+        case 7:
+            modes.autowrap = on
+            if !on { pendingWrap = false }
         case 8: modes.autorepeat = on
         case 9: setMouse(.x10, on)
         case 12: cursorBlinks = on

@@ -7,16 +7,18 @@ struct PageColumnsTests {
     private func pages() -> [[UInt8]] {
         let terminal = Terminal(columns: 40, rows: 5, scrollback: 2000)
         var generator = SeededGenerator(state: 3)
+        var pages: [[UInt8]] = []
         for _ in 0..<6 {
             for stream in SampleStreams.bytes { terminal.feed(stream.bytes) }
+            for _ in 0..<20 { terminal.feed(SampleStreams.random(&generator)) }
             terminal.feed("\u{18}\u{1B}[!p\u{1B}[?1049l\u{1B}[?69l\u{1B}[r\u{1B}[5;1H")
-            for line in 0..<30 {
-                terminal.feed("\u{1B}[38;5;\(line * 7)m漢字 e\u{301}👩‍👩‍👧 \u{1B}]8;;http://x/\(line)\u{7}link\u{1B}]8;;\u{7} \u{1B}[1\"qkept\u{1B}[0\"q ======== \u{1B}[m\r\n")
-                for _ in 0..<4 { terminal.feed(SampleStreams.random(&generator)) }
-                terminal.feed("\u{18}\u{1B}[!p\u{1B}[?1049l\u{1B}[?69l\u{1B}[r\u{1B}[5;1H")
+            for line in 0..<140 {
+                terminal.feed("\u{1B}[38;5;\(line)m漢字 e\u{301}👩‍👩‍👧 \u{1B}]8;;http://x/\(line)\u{7}link\u{1B}]8;;\u{7} \u{1B}[1\"qkept\u{1B}[0\"q ======== \u{1B}[m\r\n")
             }
+            // What follows may clear the history.
+            for page in terminal.historyPages.map({ $0.encoded() }) where !pages.contains(page) { pages.append(page) }
         }
-        return terminal.historyPages.map { $0.encoded() }
+        return pages
     }
 
     @Test("Pages come back byte by byte, alone and together")

@@ -110,6 +110,13 @@ struct PropertyTests {
         try Self.expectRebuilt(terminal, name)
     }
 
+    @Test("A character that a selector made narrow leaves nothing behind it in a dump")
+    func narrowed() throws {
+        let terminal = Terminal(columns: 46, rows: 12)
+        terminal.feed("\u{1B}]8;;http://a\u{7}漢⌚\u{FE0E}\u{1B}]8;;\u{7}\u{1B}[1;4H\u{1B}[X")
+        try Self.expectRebuilt(terminal, "narrowed")
+    }
+
     @Test("The ANSI dump of random screens rebuilds them", arguments: 0..<40)
     func randomAnsiDump(seed: Int) throws {
         var generator = SeededGenerator(state: UInt64(seed) &* 31 &+ 5)

@@ -65,20 +65,6 @@ struct ScreenTests {
         #expect(Terminal.fed("abc\u{1B}[3;5r\u{1B}[1;2H\u{1B}[\(final)").lines == [final == "P" ? "ac" : "a bc"])
     }
 
-    @Test("A wrap that waits is kept while wrapping is off, and dropped by the next character")
-    func waitingWrap() {
-        let full = String(repeating: "x", count: 40)
-        #expect(Terminal.fed(full + "\u{1B}[?7l\u{1B}[?7hy").lines == [full, "y"])
-        #expect(Terminal.fed(full + "\u{1B}[?7ly").lines == [full.dropLast() + "y"])
-        #expect(Terminal.fed(full + "\u{1B}[?7l漢\u{1B}[?7hz").lines == [full.dropLast() + "z"])
-        // The state is what a dump builds again.
-        let terminal = Terminal.fed(full + "\u{1B}[?7l")
-        let again = Terminal(columns: 40, rows: terminal.rows)
-        again.feed(terminal.ansi())
-        for copy in [terminal, again] { copy.feed("\u{1B}[?7hy") }
-        #expect(terminal.lines == [full, "y"] && again.lines == terminal.lines)
-    }
-
     @Test("A cursor that comes to a double-width line from beyond its end prints at its end, and traps nothing")
     func beyondDoubleWidth() {
         let beyond = "\u{1B}[2;1H\u{1B}#6\u{1B}[1;35H\n"
