@@ -8,12 +8,15 @@ public typealias TracedRequest = @Sendable (_ trace: TraceContext, _ subject: St
 
 /// Who wants to know of answered requests.
 final class TraceListeners: Sendable {
-    private let listener = Mutex<TracedRequest?>(nil)
+    /// A function by itself would be wrapped anew with every look into the `Mutex`.
+    private struct Listener { let tell: TracedRequest }
 
-    func set(_ body: @escaping TracedRequest) { listener.withLock { $0 = body } }
+    private let listener = Mutex<Listener?>(nil)
+
+    func set(_ body: @escaping TracedRequest) { listener.withLock { $0 = Listener(tell: body) } }
 
     func tell(_ trace: TraceContext, _ subject: String, since began: ContinuousClock.Instant) {
-        listener.withLock { $0 }?(trace, subject, ContinuousClock.now - began)
+        listener.withLock { $0 }?.tell(trace, subject, ContinuousClock.now - began)
     }
 }
 

@@ -94,14 +94,14 @@ public final class Microservice: Sendable {
         }
     }
 
-    /// Names an endpoint that is served elsewhere; returns the function that counts its requests.
-    /// - Returns: call it after each request with its duration and its error, if any.
-    public func addEndpoint(name: String, subject: String, queue: String) -> @Sendable (Duration, String?) -> Void {
+    /// Names an endpoint that is served elsewhere; returns what counts its requests.
+    /// - Returns: to be called after each request with its duration and its error, if any.
+    public func addEndpoint(name: String, subject: String, queue: String) -> EndpointCounter {
         let index = endpoints.withLock { endpoints in
             endpoints.append(Endpoint(name: name, subject: subject, queue: queue))
             return endpoints.count - 1
         }
-        return { [weak self] duration, error in
+        return EndpointCounter { [weak self] duration, error in
             self?.endpoints.withLock { endpoints in
                 endpoints[index].requests += 1
                 endpoints[index].processingNanoseconds += duration.nanoseconds
@@ -140,4 +140,16 @@ public final class Microservice: Sendable {
         // Strings and numbers only: they always encode.
         return (try? encoder.encode(value)).map { [UInt8]($0) } ?? []
     }
+}
+
+/// Counts the requests of one endpoint.
+///
+/// A struct, not a function, because services keep it in a `Mutex`: a function there is wrapped anew with every look at it.
+public struct EndpointCounter: Sendable {
+    private let count: @Sendable (Duration, String?) -> Void
+
+    init(_ count: @escaping @Sendable (Duration, String?) -> Void) { self.count = count }
+
+    /// - Parameter error: what went wrong, if anything did.
+    public func callAsFunction(_ took: Duration, _ error: String?) { count(took, error) }
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <malloc.h>
 #include <pty.h>
 #include <signal.h>
@@ -211,6 +212,12 @@ int cpty_modes(int master) {
     struct termios modes;
     if (tcgetattr(master, &modes) != 0) return -1;
     return ((modes.c_lflag & ICANON) ? CPTY_ICANON : 0) | ((modes.c_lflag & ECHO) ? CPTY_ECHO : 0) | ((modes.c_lflag & ISIG) ? CPTY_ISIG : 0);
+}
+
+int cpty_wait(int fd, long microseconds) {
+    struct pollfd descriptor = {.fd = fd, .events = POLLIN};
+    struct timespec time = {.tv_sec = microseconds / 1000000, .tv_nsec = microseconds % 1000000 * 1000};
+    return ppoll(&descriptor, 1, &time, NULL) == 1 && (descriptor.revents & POLLIN) != 0;
 }
 
 int cpty_event(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }

@@ -113,7 +113,7 @@ public struct PutMarker: Sendable, Codable {
 
 /// What a write or resize came to.
 public struct Applied: Sendable, Codable, Equatable {
-    public enum Result: String, Sendable, Codable {
+    public enum Result: String, Sendable, Codable, CaseIterable {
         case applied, denied, busy, approvalOpen = "approval_open", screenChanged = "screen_changed", draftPresent = "draft_present", gone
     }
 

@@ -13,6 +13,9 @@ public struct SnapshotError: Error, Hashable, Sendable, CustomStringConvertible 
 struct ByteWriter {
     var bytes: [UInt8] = []
 
+    /// Takes back what was written behind so many bytes.
+    mutating func cut(to count: Int) { bytes.removeLast(bytes.count - count) }
+
     mutating func byte(_ value: UInt8) { bytes.append(value) }
     mutating func flag(_ value: Bool) { bytes.append(value ? 1 : 0) }
 
@@ -123,6 +126,19 @@ struct ByteReader {
 
     mutating func text(atMost limit: Int, _ what: String) throws(SnapshotError) -> String {
         String(decoding: try data(atMost: limit, what), as: UTF8.self)
+    }
+
+    /// Passes over so many characters of UTF-8.
+    mutating func skipText(_ characters: Int) throws(SnapshotError) {
+        var left = characters
+        while left > 0 {
+            let ascii = bytes[at..<min(end, at + left)].withUnsafeBufferPointer { text in text.firstIndex { $0 >= 0x80 } ?? text.count }
+            at += ascii
+            left -= ascii
+            guard left > 0 else { return }
+            _ = try utf8()
+            left -= 1
+        }
     }
 
     mutating func utf8() throws(SnapshotError) -> UInt32 {

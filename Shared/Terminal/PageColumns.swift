@@ -12,17 +12,28 @@ public enum PageColumns {
         var texts = ByteWriter()
 
         var all: [ByteWriter] { [pages, tables, flags, runs, pens, lengths, texts] }
+
+        /// Takes back what was written behind these lengths of `all`.
+        mutating func cut(to lengths: [Int]) {
+            pages.cut(to: lengths[0])
+            tables.cut(to: lengths[1])
+            flags.cut(to: lengths[2])
+            runs.cut(to: lengths[3])
+            pens.cut(to: lengths[4])
+            self.lengths.cut(to: lengths[5])
+            texts.cut(to: lengths[6])
+        }
     }
 
     /// The columns of pages as `HistoryPage.encoded()` gives them. Any other bytes are kept as they are.
     public static func split(_ pages: [[UInt8]]) -> [UInt8] {
         var columns = Columns()
         for page in pages {
-            let before = columns
+            let before = columns.all.map(\.bytes.count)
             do {
                 try split(page, into: &columns)
             } catch {
-                columns = before
+                columns.cut(to: before)
                 columns.pages.number(0)
                 columns.pages.number(page.count)
                 columns.texts.bytes.append(contentsOf: page)
@@ -54,7 +65,7 @@ public enum PageColumns {
                 let length = try reader.number(0...Core.maximumColumns, "run")
                 columns.lengths.number(length)
                 let text = reader.at
-                for _ in 0..<(header & 3 == 1 ? 1 : length) { _ = try reader.utf8() }
+                try reader.skipText(header & 3 == 1 ? 1 : length)
                 columns.texts.bytes.append(contentsOf: page[text..<reader.at])
             }
             columns.texts.bytes.append(contentsOf: lineEnd)
@@ -101,7 +112,7 @@ public enum PageColumns {
                 let length = try columns[5].number(0...Core.maximumColumns, "run")
                 writer.number(length)
                 let text = columns[6].at
-                for _ in 0..<(header & 3 == 1 ? 1 : length) { _ = try columns[6].utf8() }
+                try columns[6].skipText(header & 3 == 1 ? 1 : length)
                 writer.bytes.append(contentsOf: columns[6].bytes[text..<columns[6].at])
             }
             guard try take(lineEnd.count, &columns[6]) == lineEnd else { throw .malformed("pages") }

@@ -161,3 +161,36 @@ struct MessageTests {
         #expect(PodSpec(command: ["x"], env: ["a=b": ""]).problem() != nil)
     }
 }
+
+@Suite("Answers to keystrokes")
+struct AppliedTests {
+    @Test(
+        "What is written by hand is the JSON that the library writes, and is read back by both",
+        arguments: [
+            Applied(result: .applied, seq: 0), Applied(result: .applied, seq: 7), Applied(result: .applied, seq: .max), Applied(result: .applied),
+            Applied(result: .applied, seq: 9, message: "typed before"), Applied(result: .applied, seq: 9, tookEffect: false), Applied(result: .busy, seq: 3),
+            Applied(result: .screenChanged, seq: 12, message: "the screen changed"),
+        ])
+    func same(answer: Applied) throws {
+        #expect(String(decoding: answer.reply, as: UTF8.self) == (try JSON.text(answer)))
+        #expect(try Applied(reply: answer.reply) == answer)
+        #expect(try Reply.decode(Applied.self, from: answer.reply) == answer)
+    }
+
+    @Test(
+        "What is nearly that is judged by the library",
+        arguments: [
+            #"{"result":"applied","seq":}"#, #"{"result":"applied","seq":007}"#, #"{"result":"applied","seq":-1}"#, #"{"result":"applied","seq":18446744073709551616}"#,
+            #"{"result":"applied","seq":7"#, #"{"result":"applied","seq":1e3x}"#, "", "}",
+        ])
+    func garbled(text: String) {
+        #expect(throws: ErrorBody.self) { try Applied(reply: Array(text.utf8)) }
+    }
+
+    @Test("Blanks, other fields and errors are read as ever")
+    func others() throws {
+        #expect(try Applied(reply: Array(#"{"result":"applied","seq": 7}"#.utf8)) == Applied(result: .applied, seq: 7))
+        #expect(try Applied(reply: Array(#"{"result":"applied","seq":7,"took_effect":true}"#.utf8)) == Applied(result: .applied, seq: 7, tookEffect: true))
+        #expect(throws: ErrorBody(.denied, "no")) { try Applied(reply: Reply.error(ErrorBody(.denied, "no"))) }
+    }
+}

@@ -47,7 +47,7 @@ public final class DetectorService: Sendable {
     private let garbledCount = Counter(label: "detector.garbled_frames")
     let loadCount = Counter(label: "detector.loads")
     private let podGauge = Gauge(label: "detector.pods")
-    private let counting = Mutex<(@Sendable (Duration, String?) -> Void)?>(nil)
+    private let counting = Mutex<EndpointCounter?>(nil)
 
     /// - Parameters:
     ///   - agentFolders: where manifests are; later folders override earlier ones.

@@ -98,7 +98,7 @@ struct RecorderEndpoints {
         }
     }
 
-    private static func timed(_ count: (Duration, String?) -> Void, _ work: () async throws -> BusReply) async -> BusReply {
+    private static func timed(_ count: EndpointCounter, _ work: () async throws -> BusReply) async -> BusReply {
         let start = ContinuousClock.now
         do {
             let reply = try await work()

@@ -142,6 +142,6 @@ public final class RelayClient: Sendable {
     }
 
     private static func applied(_ message: BusMessage) throws(ErrorBody) -> Applied {
-        try Reply.decode(Applied.self, from: message.payload)
+        try Applied(reply: message.payload)
     }
 }

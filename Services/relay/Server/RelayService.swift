@@ -40,10 +40,14 @@ public final class RelayService: Sendable {
     private let garbledCount = Counter(label: "relay.garbled_frames")
     private let repairCount = Counter(label: "relay.repairs")
     private let deltaCount = Counter(label: "relay.view_deltas")
+    private let answerCounts = Dictionary(
+        uniqueKeysWithValues: (["passed"] + Applied.Result.allCases.map(\.rawValue)).map { outcome in
+            (outcome, Counter(label: "relay.gate_answers", dimensions: [("outcome", outcome)]))
+        })
     /// From the terminal to the change that viewers get, by the clocks of both hosts.
     private let deltaDelay = Timer(label: "relay.view_delay")
     private let podGauge = Gauge(label: "relay.pods")
-    private let counting = Mutex<(@Sendable (Duration, String?) -> Void)?>(nil)
+    private let counting = Mutex<EndpointCounter?>(nil)
 
     /// - Parameter redactor: what is hidden from viewers who may not see secrets.
     public init(
@@ -351,7 +355,7 @@ public final class RelayService: Sendable {
     }
 
     /// What the gate said; `passed` where the shim has the last word.
-    func countAnswer(_ outcome: String) { Counter(label: "relay.gate_answers", dimensions: [("outcome", outcome)]).increment() }
+    func countAnswer(_ outcome: String) { answerCounts[outcome]?.increment() }
 
     static func applied(_ decision: GateDecision) -> Applied {
         switch decision {

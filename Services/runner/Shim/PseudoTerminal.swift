@@ -55,6 +55,11 @@ final class PseudoTerminal {
 
     enum ReadResult { case bytes(Int), nothing, hungUp }
 
+    /// Waits until there is something to read. False: there was nothing, or the program has hung up.
+    func waitForOutput(_ patience: Duration) -> Bool {
+        !isHungUp && cpty_wait(master, Int(patience / .microseconds(1))) == 1
+    }
+
     /// Reads output that is there now onto the end of `buffer`.
     func read(into buffer: inout [UInt8], atMost limit: Int) -> ReadResult {
         var count = 0

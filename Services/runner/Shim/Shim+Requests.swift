@@ -22,7 +22,7 @@ extension Shim {
         let reply: BusReply
         do throws(ErrorBody) {
             switch verb {
-            case "write": reply = BusReply(Reply.encode(try write(message)))
+            case "write": reply = BusReply(try write(message).reply)
             case "resize": reply = BusReply(Reply.encode(try resize(JSON.decode(Resize.self, from: message.payload))))
             case "signal":
                 try signal(JSON.decode(SendSignal.self, from: message.payload))
@@ -86,6 +86,7 @@ extension Shim {
         newestInput = seq
         if let once { remember(once, seq) }
         pty.write(bytes)
+        hasTyped = true
         signals.pacing.activity(.now)
         return Applied(result: .applied, seq: seq)
     }

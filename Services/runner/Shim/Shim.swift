@@ -57,6 +57,8 @@ public final class Shim {
     private var drainDeadline: ContinuousClock.Instant?
     private var quietDeadline: ContinuousClock.Instant?
     private var isFinished = false
+    /// Something was typed in this turn.
+    var hasTyped = false
     var stopDeadline: ContinuousClock.Instant?
     private var stopAuthor: Author?
     private var nextSync: ContinuousClock.Instant?
@@ -133,6 +135,7 @@ public final class Shim {
 
         busLoop.turn(descriptors[busStart...])
         for event in inbox.take(isSignalled: descriptors[0].revents != 0) { obey(event) }
+        hearEcho()
         if descriptors[1].revents != 0 { takeSignals() }
         if (wantsTerminal && descriptors[2].revents != 0) || isDraining {
             if pty.waitingBytes > 0 { pty.flush() }
@@ -216,6 +219,18 @@ public final class Shim {
     }
 
     // MARK: - Output
+
+    /// How long what was typed waits for its echo.
+    private static let echoPatience = Duration.microseconds(400)
+
+    /// Most programs echo at once: what was typed, the answer to who typed it, and the echo then leave together, and everybody who
+    /// follows the pod wakes up once instead of twice.
+    private func hearEcho() {
+        guard hasTyped else { return }
+        hasTyped = false
+        guard readsNow, output.isEmpty, pty.waitForOutput(Self.echoPatience) else { return }
+        readOutput()
+    }
 
     /// What Linux' terminals hand over at most, less a little.
     private static let pageOfTerminal = 2048

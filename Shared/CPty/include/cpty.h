@@ -43,6 +43,9 @@ pid_t cpty_foreground(int master);
 /// Bits of the terminal's modes, or -1.
 int cpty_modes(int master);
 
+/// Waits until there is something to read. 1: there is; 0: the time is over, or it will never be.
+int cpty_wait(int fd, long microseconds);
+
 /// An event counter that does not block (eventfd), or -1.
 int cpty_event(void);
 /// Adds one, so that the counter's descriptor is readable.
