@@ -138,7 +138,7 @@ extension Core {
 
     // MARK: - Erase, insert, delete
 
-    private mutating func eraseInLine(_ what: Int, selective: Bool) {
+    mutating func eraseInLine(_ what: Int, selective: Bool) {
         pendingWrap = false
         switch what {
         case 0: erase(row, column, columns, selective: selective)

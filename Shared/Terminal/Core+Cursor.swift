@@ -24,29 +24,38 @@ extension Core {
         pendingWrap = false
     }
 
+    @inline(__always)
     mutating func moveUp(_ count: Int) {
         row = max(row - count, row >= top ? top : 0)
         settle()
     }
 
+    @inline(__always)
     mutating func moveDown(_ count: Int) {
         row = min(row + count, row <= bottom ? bottom : rows - 1)
         settle()
     }
 
+    @inline(__always)
     mutating func moveRight(_ count: Int) {
-        let limit = column <= right ? min(right, lastColumn(row)) : lastColumn(row)
+        let limit = printLimit
         column = min(column + count, max(limit, column))
         settle()
     }
 
     /// CUB; in reverse-wrap mode it goes on at the end of the line before.
+    @inline(__always)
     mutating func moveLeft(_ count: Int) {
-        guard (modes.reverseWrap || modes.extendedReverseWrap) && modes.autowrap else {
-            column = max(column - count, column >= left ? left : 0)
-            pendingWrap = false
+        if (modes.reverseWrap || modes.extendedReverseWrap) && modes.autowrap {
+            moveBack(count)
             return
         }
+        column = max(column - count, column >= left ? left : 0)
+        pendingWrap = false
+    }
+
+    @inline(never)
+    private mutating func moveBack(_ count: Int) {
         var count = min(count, columns * rows)
         if pendingWrap {
             // The cursor is behind the last column.

@@ -1,21 +1,8 @@
 extension Core {
-    /// SGR without colons, of which nearly every one is short.
+    /// SGR of several numbers without colons, of which nearly every one is a colour.
     @inline(__always)
     mutating func selectPlainGraphics() {
-        if parameterCount == 1 {
-            let value = parameters[0]
-            switch value {
-            case 0: style = .plain
-            case 39: style.foreground = .standard
-            case 7: style.attributes.insert(.inverse)
-            case 27: style.attributes.remove(.inverse)
-            case 30...37: style.foreground = TextColor(raw: 0x0100_0000 | UInt32(truncatingIfNeeded: value &- 30))
-            default:
-                selectGraphics()
-                return
-            }
-            penIsStale = true
-        } else if parameterCount == 5 && isColor(parameters[0]) && parameters[1] == 2
+        if parameterCount == 5 && isColor(parameters[0]) && parameters[1] == 2
             && UInt32(bitPattern: parameters[2] | parameters[3] | parameters[4]) < 256
         {
             setColor(
@@ -52,41 +39,50 @@ extension Core {
             var next = index + 1
             while next < count && subparameters & (1 << UInt32(next)) != 0 { next += 1 }
             switch value {
-            case 0: style = .plain
-            case 1: style.attributes.insert(.bold)
-            case 2: style.attributes.insert(.dim)
-            case 3: style.attributes.insert(.italic)
-            case 4: style.underline = next > index + 1 ? Underline(rawValue: UInt8(min(parameters[index + 1], 255))) ?? .single : .single
-            case 5, 6: style.attributes.insert(.blink)
-            case 7: style.attributes.insert(.inverse)
-            case 8: style.attributes.insert(.hidden)
-            case 9: style.attributes.insert(.strike)
-            case 21: style.underline = .double
-            case 22: style.attributes.subtract([.bold, .dim])
-            case 23: style.attributes.remove(.italic)
-            case 24: style.underline = .none
-            case 25: style.attributes.remove(.blink)
-            case 27: style.attributes.remove(.inverse)
-            case 28: style.attributes.remove(.hidden)
-            case 29: style.attributes.remove(.strike)
-            case 30...37: style.foreground = .indexed(UInt8(value - 30))
-            case 39: style.foreground = .standard
-            case 40...47: style.background = .indexed(UInt8(value - 40))
-            case 49: style.background = .standard
-            case 53: style.attributes.insert(.overline)
-            case 55: style.attributes.remove(.overline)
-            case 59: style.underlineColor = .standard
-            case 90...97: style.foreground = .indexed(UInt8(value - 82))
-            case 100...107: style.background = .indexed(UInt8(value - 92))
+            case 4 where next > index + 1: style.underline = Underline(rawValue: UInt8(min(parameters[index + 1], 255))) ?? .single
             case 38, 48, 58:
                 let (color, used) = color(index, next, count)
                 if let color {
                     if value == 38 { style.foreground = color } else if value == 48 { style.background = color } else { style.underlineColor = color }
                 }
                 next = used
-            default: break
+            default: selectGraphic(value)
             }
             index = next
+        }
+    }
+
+    /// SGR of one number; a colour that is not there changes nothing.
+    mutating func selectGraphic(_ value: Int) {
+        penIsStale = true
+        switch value {
+        case 0: style = .plain
+        case 1: style.attributes.insert(.bold)
+        case 2: style.attributes.insert(.dim)
+        case 3: style.attributes.insert(.italic)
+        case 4: style.underline = .single
+        case 5, 6: style.attributes.insert(.blink)
+        case 7: style.attributes.insert(.inverse)
+        case 8: style.attributes.insert(.hidden)
+        case 9: style.attributes.insert(.strike)
+        case 21: style.underline = .double
+        case 22: style.attributes.subtract([.bold, .dim])
+        case 23: style.attributes.remove(.italic)
+        case 24: style.underline = .none
+        case 25: style.attributes.remove(.blink)
+        case 27: style.attributes.remove(.inverse)
+        case 28: style.attributes.remove(.hidden)
+        case 29: style.attributes.remove(.strike)
+        case 30...37: style.foreground = .indexed(UInt8(truncatingIfNeeded: value - 30))
+        case 39: style.foreground = .standard
+        case 40...47: style.background = .indexed(UInt8(truncatingIfNeeded: value - 40))
+        case 49: style.background = .standard
+        case 53: style.attributes.insert(.overline)
+        case 55: style.attributes.remove(.overline)
+        case 59: style.underlineColor = .standard
+        case 90...97: style.foreground = .indexed(UInt8(truncatingIfNeeded: value - 82))
+        case 100...107: style.background = .indexed(UInt8(truncatingIfNeeded: value - 92))
+        default: break
         }
     }
 

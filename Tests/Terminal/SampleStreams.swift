@@ -33,6 +33,14 @@ enum SampleStreams {
             "broken sequences",
             "\u{1B}[1;2\u{18}x\u{1B}[\u{1B}[1mz\u{1B}]2;half\u{1B}[32my\u{1B}[99999999999999999999Az\u{1B}[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16;17;18;19;20;21;22;23;24;25;26;27;28;29;30;31;32;33;34;35m."
         ),
+        (
+            "a line that is typed",
+            "\u{1B}[?2026h\r\r\n\u{1B}[3B\u{1B}[mab\u{1B}[6A\u{1B}[07C\u{1B}[7mx\u{1B}[27m\u{A0}\u{A0}é\u{85}\u{1B}[90m\u{1B}[00D\u{1B}[4m\u{1B}[38m\u{1B}[3Cy\u{1B}[10000m\u{1B}[9999m\u{1B}[?2026l\u{1B}[?h\u{1B}[?7l\u{1B}[H"
+        ),
+        (
+            "lines up to the edge and across wide characters",
+            String(repeating: "─", count: 50) + "\r\n漢字漢字漢\r ──── \r──────\u{1B}[44G───\u{1B}[?7l────\u{1B}[40G░░▒▒▒▓▓▓▓▓▓\u{1B}[?7h│■■─"
+        ),
         ("many lines", (0..<150).map { "line \($0) \u{1B}[3\($0 % 8)m" + String(repeating: "x", count: $0 % 60) + "\u{1B}[m\r\n" }.joined()),
     ]
 
