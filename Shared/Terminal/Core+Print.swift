@@ -17,6 +17,22 @@ extension Core {
             column += 1
             return
         }
+        if !pendingWrap && column + count <= printLimit {
+            // No line ends here.
+            write(start, count, pen)
+            lastRow = row
+            lastColumn = column + count - 1
+            column += count
+            lastScalar = UInt32(start[count - 1])
+            joinable = true
+            return
+        }
+        printLines(start, count)
+    }
+
+    /// Text that reaches the end of the line.
+    @inline(never)
+    private mutating func printLines(_ start: UnsafePointer<UInt8>, _ count: Int) {
         let pen = self.pen
         var source = start
         var left = count
@@ -127,6 +143,18 @@ extension Core {
             cells[column] = value
             column += 1
             at += 3
+            // Lines and bars are one character again and again.
+            let bytes = UInt32(second) << 8 | UInt32(third) << 16 | 0xE2
+            var repeats = 0
+            while end - at >= 4, UInt32(littleEndian: UnsafeRawPointer(at).loadUnaligned(as: UInt32.self)) & 0xFF_FFFF == bytes, repeats < limit - column {
+                repeats += 1
+                at += 3
+            }
+            for index in column..<(column + repeats) {
+                difference |= cells[index] ^ value
+                cells[index] = value
+            }
+            column += repeats
         }
         guard column > first else { return start }
         // Wide characters within the run were written over; the one at its end is cut.

@@ -90,6 +90,11 @@ extension Core {
                 }
             }
         }
+        if byte >= 0xC2 && byte < 0xE0 && end - start >= 2 && start[1] & 0xC0 == 0x80 {
+            // Two bytes, such as the space that does not break.
+            printDecoded(UInt32(byte & 0x1F) << 6 | UInt32(start[1] & 0x3F))
+            return start + 2
+        }
         if utf8.begin(byte) { return finishCharacter(start + 1, end) }
         printScalar(Scalars.replacement)
         return start + 1
@@ -121,6 +126,7 @@ extension Core {
     @inline(__always)
     private func endOfASCII(_ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> UnsafePointer<UInt8> {
         var at = start + 1
+        if at < end && at.pointee &- 0x20 >= 0x5F { return at }
         while end - at >= 8 {
             let word = UnsafeRawPointer(at).loadUnaligned(as: UInt64.self)
             // A byte below 0x20, 0x7F or above sets its high bit in one of these.
