@@ -140,14 +140,23 @@ struct Core: ~Copyable {
 
     // MARK: - Pen
 
-    @inline(never)
+    @inline(__always)
     mutating func refreshPen() {
         if style == .plain {
             penIsStale = false
-            pen = UInt64(link) << Cell.linkShift | (protected ? Cell.protectedBit : 0)
+            pen = penBase
             erasePen = 0
-            return
+        } else {
+            refreshStyledPen()
         }
+    }
+
+    /// The pen but for the style.
+    @inline(__always)
+    private var penBase: UInt64 { UInt64(truncatingIfNeeded: link) << Cell.linkShift | (protected ? Cell.protectedBit : 0) }
+
+    @inline(never)
+    private mutating func refreshStyledPen() {
         if styles.shouldCollect { collectStyles() }
         let number = styles.number(of: style)
         var erase = 0
@@ -157,8 +166,8 @@ struct Core: ~Copyable {
             erase = styles.number(of: background)
         }
         penIsStale = false
-        pen = UInt64(number) << Cell.styleShift | UInt64(link) << Cell.linkShift | (protected ? Cell.protectedBit : 0)
-        erasePen = UInt64(erase) << Cell.styleShift
+        pen = UInt64(truncatingIfNeeded: number) << Cell.styleShift | penBase
+        erasePen = UInt64(truncatingIfNeeded: erase) << Cell.styleShift
     }
 
     var blank: UInt64 {
