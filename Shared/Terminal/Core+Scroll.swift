@@ -181,6 +181,12 @@ extension Core {
         let blank = self.blank
         let from = max(from, 0), to = min(to, columns)
         guard from < to else { return }
+        if to == columns { grid.setWrapped(row, false) }
+        if (blank == 0 || selective) && grid.isBlank(row) { return }
+        if blank == 0 && !selective && from == 0 && to == columns {
+            grid.clear(row)
+            return
+        }
         splitWide(row, from)
         splitWide(row, to)
         if selective {
@@ -195,7 +201,6 @@ extension Core {
         } else {
             grid.fill(row, from, to, blank)
         }
-        if to == columns { grid.setWrapped(row, false) }
     }
 
     mutating func eraseLine(_ row: Int, selective: Bool) {

@@ -409,7 +409,7 @@ struct Core: ~Copyable {
 extension Grid {
     mutating func eraseAll() {
         for row in 0..<rows {
-            fill(row, 0, columns, 0)
+            clear(row)
             setContentFlags(row, 0)
         }
         touchAll()

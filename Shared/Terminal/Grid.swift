@@ -9,6 +9,8 @@ struct RowFlags {
     static let doubleTop: UInt8 = 16
     static let doubleBottom: UInt8 = 32
     static let doubleMask: UInt8 = 56
+    /// Every cell is 0. A row without it may be blank too.
+    static let blank: UInt8 = 64
     /// Flags that belong to the content, not to the trackers.
     static let content: UInt8 = wrapped | doubleMask
 }
@@ -85,8 +87,20 @@ struct Grid: ~Copyable {
 
     @inline(__always)
     mutating func touch(_ row: Int) {
-        flags[Int(map[row])] |= RowFlags.dirty
+        let index = Int(map[row])
+        flags[index] = flags[index] & ~RowFlags.blank | RowFlags.dirty
         version &+= 1
+    }
+
+    /// Whether the row is known to be blank, so that erasing it changes nothing.
+    @inline(__always)
+    func isBlank(_ row: Int) -> Bool { flags[Int(map[row])] & RowFlags.blank != 0 }
+
+    /// Makes every cell of a row 0.
+    mutating func clear(_ row: Int) {
+        if isBlank(row) { return }
+        fill(row, 0, columns, 0)
+        flags[Int(map[row])] |= RowFlags.blank
     }
 
     mutating func touchAll() {
@@ -117,7 +131,7 @@ struct Grid: ~Copyable {
     @inline(__always)
     private func renew(_ stored: Int, _ value: UInt64) {
         (cells + stored &* columns).update(repeating: value, count: columns)
-        flags[stored] = RowFlags.dirty
+        flags[stored] = value == 0 ? RowFlags.dirty | RowFlags.blank : RowFlags.dirty
     }
 
     /// Moves whole rows of `top...bottom` up; the freed rows are filled with `value`.
@@ -163,6 +177,7 @@ struct Grid: ~Copyable {
     /// Cells of a row up to the last one that was written to.
     @inline(__always)
     func usedColumns(_ row: Int) -> Int {
+        if isBlank(row) { return 0 }
         let cells = self.row(row)
         var used = columns
         while used >= 8 {

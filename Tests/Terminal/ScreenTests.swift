@@ -15,6 +15,27 @@ struct ScreenTests {
         #expect(terminal.runs(0)[0].style.background == .indexed(1))
     }
 
+    @Test(
+        "What was erased is erased again after anything wrote to it",
+        arguments: [
+            "x", "text", "text up to the end of the line, and then more of it", "漢", "──", "e\u{301}", "❤\u{FE0F}", "⌚\u{FE0E}", "\u{1B}#8",
+            "x\u{1B}[5b", "\u{1B}[41m\u{1B}[K\u{1B}[m", "\u{1B}[41m\u{1B}[2J\u{1B}[m", "\u{1B}[41m\u{1B}[3@\u{1B}[m", "\u{1B}[41m\u{1B}[2P\u{1B}[m",
+            "\u{1B}[41m\u{1B}[L\u{1B}[m", "\u{1B}[41m\u{1B}[M\u{1B}[m", "\u{1B}[41m\u{1B}[T\u{1B}[m", "\u{1B}[41m\u{1B}[2S\u{1B}[m",
+            "\u{1B}[41m\u{1B}[12S\u{1B}[m", "\u{1B}[65;1;1;3;9$x", "a\u{1B}[1;1;1;1;1;4;5;1$v", "\u{1B}[41m\u{1B}[3X\u{1B}[m", "\u{1B}#6",
+            "\u{1B}[?69h\u{1B}[3;9sx\u{1B}[41m\u{1B}[2T\u{1B}[m\u{1B}[?69l", "\u{1B}[1\"qx\u{1B}[0\"q\u{1B}[1\"q\u{1B}[2K\u{1B}[0\"q",
+            "\u{1B}[?1049hx\u{1B}[?1049l", "\n\n\n\n\n\n\n\n\n\n\n\nx",
+        ])
+    func erasedAgain(change: String) {
+        for erase in ["\u{1B}[2J", "\u{1B}[1;1H\u{1B}[J", "\u{1B}[9;40H\u{1B}[1J\u{1B}[10;1H\u{1B}[K"] {
+            let place = "\u{1B}[2;1H" + change
+            let terminal = Terminal.fed("filled\r\n漢字" + erase + place)
+            // Of a new terminal no line was erased yet.
+            #expect(terminal.fullDelta().changed == Terminal.fed(place).fullDelta().changed)
+            terminal.feed(erase)
+            #expect(terminal.fullDelta().changed.allSatisfy { $0.runs.isEmpty })
+        }
+    }
+
     @Test("Selective erasing leaves protected cells")
     func selective() {
         #expect(Terminal.fed("ab\u{1B}[1\"qcd\u{1B}[0\"qef\u{1B}[?2K").lines == ["  cd"])
