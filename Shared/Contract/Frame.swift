@@ -40,9 +40,11 @@ public struct Frame: Sendable, Equatable {
     public static func messageID(_ pod: PodID, _ seq: UInt64) -> String { "\(pod).\(seq)" }
 
     /// The sequence number in a message id of `pod`; nil if the id is garbled or another pod's.
-    public static func seq(inMessageID id: some StringProtocol, of pod: PodID) -> UInt64? {
-        guard let dot = id.lastIndex(of: "."), id[..<dot] == pod.text, let seq = UInt64(id[id.index(after: dot)...]), seq > 0
-        else { return nil }
+    public static func seq(inMessageID id: String, of pod: PodID) -> UInt64? {
+        let bytes = id.utf8
+        guard bytes.starts(with: pod.text.utf8) else { return nil }
+        let number = bytes.dropFirst(pod.text.utf8.count)
+        guard number.first == UInt8(ascii: "."), let seq = UInt64(Substring(number.dropFirst())), seq > 0 else { return nil }
         return seq
     }
 
@@ -58,7 +60,7 @@ public struct Frame: Sendable, Equatable {
     }
 
     /// Rebuilds a frame from a message; nil if subject or headers are not a frame's.
-    public init?(subject: some StringProtocol, header: (String) -> String?, payload: [UInt8]) {
+    public init?(subject: String, header: (String) -> String?, payload: [UInt8]) {
         guard let (pod, kind) = Subjects.parsePTY(subject),
             let id = header(Headers.messageID), let seq = Self.seq(inMessageID: id, of: pod),
             let time = header(Headers.time).flatMap({ Int64($0) })

@@ -12,6 +12,12 @@ public struct PodID: Hashable, Sendable, Comparable, CustomStringConvertible {
         self.text = String(text)
     }
 
+    /// The same for its bytes.
+    init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
+        guard bytes.count == 13, bytes[0] == UInt8(ascii: "p"), bytes.dropFirst().allSatisfy({ Self.isBase32($0) }) else { return nil }
+        text = String(decoding: bytes, as: UTF8.self)
+    }
+
     private init(unchecked text: String) {
         self.text = text
     }

@@ -32,6 +32,37 @@ struct NameTests {
             #expect(Subjects.parsePTY(bad) == nil, "\(bad)")
         }
     }
+
+    @Test("With any byte of a PTY subject or of a message id changed, left out or put in, it is read as its parts say")
+    func garbled() throws {
+        let pod = try #require(PodID("pabcdefghijkl"))
+        let subjects = FrameKind.allCases.map { Subjects.pty(pod, $0) }
+        for subject in subjects + subjects.flatMap({ Self.garble($0) }) {
+            let parts = subject.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+            let named = parts.count == 4 ? PodID(parts[2]) : nil
+            let isRight = parts[0] == "pty" && named.map { $0.shard.description == parts[1] } ?? false && FrameKind(rawValue: parts[3]) != nil
+            let read = Subjects.parsePTY(subject)
+            #expect(read?.pod == (isRight ? named : nil), "\(subject)")
+            #expect(read?.kind == (isRight ? FrameKind(rawValue: parts[3]) : nil), "\(subject)")
+        }
+        let id = Frame.messageID(pod, 90)
+        #expect(Frame.seq(inMessageID: id, of: pod) == 90)
+        for id in Self.garble(id) {
+            let dot = id.lastIndex(of: ".")
+            let expected = dot.flatMap { id[..<$0] == pod.text ? UInt64(id[id.index(after: $0)...]) : nil }
+            #expect(Frame.seq(inMessageID: id, of: pod) == (expected == 0 ? nil : expected), "\(id)")
+        }
+    }
+
+    private static func garble(_ text: String) -> [String] {
+        var garbled: [String] = []
+        for at in text.indices {
+            let before = String(text[..<at]), behind = String(text[text.index(after: at)...])
+            garbled += [before, before + behind, before + "." + String(text[at...])]
+            for other in ["x", "9", "0", ".", "é", "P", "1", "+"] { garbled.append(before + other + behind) }
+        }
+        return garbled
+    }
 }
 
 @Suite("Times")
