@@ -160,7 +160,9 @@ extension Core {
         return viewer
     }
 
-    func runs(_ row: Int) -> [StyledRun] {
+    /// Reads a row from column 0, without the plain blanks at its end.
+    func read(_ row: Int, into text: inout RowText) {
+        text.clear()
         let cells = grid.row(row)
         var used = grid.usedColumns(row)
         // Half of a double-width row is out of sight.
@@ -171,17 +173,16 @@ extension Core {
             guard cell.pen == 0, cell.isEmpty || cell.isSpacer || (cell.isNarrow && !cell.isCluster && cell.scalar == 0x20) else { break }
             used -= 1
         }
-        var runs: [StyledRun] = []
+        text.scalars.reserveCapacity(used)
         var index = 0
         while index < used {
             let first = Cell(raw: cells[index])
-            var text = String.UnicodeScalarView()
             var end = index
             let pen = first.pen
             if first.isHead || first.isCluster {
                 let step = first.isHead ? 2 : 1
                 repeat {
-                    appendText(Cell(raw: cells[end]), to: &text)
+                    append(Cell(raw: cells[end]), to: &text.scalars)
                     end += step
                 } while !first.isCluster && end < used && Cell(raw: cells[end]).isHead && !Cell(raw: cells[end]).isCluster
                     && Cell(raw: cells[end]).pen == pen
@@ -190,14 +191,34 @@ extension Core {
                 repeat {
                     // A tail without its head, or the place a wide character had no room in, looks blank.
                     let cell = Cell(raw: cells[end])
-                    text.append(cell.isNarrow && cell.scalar != 0 ? Unicode.Scalar(cell.scalar) ?? "\u{FFFD}" : " ")
+                    text.scalars.append(cell.isNarrow && cell.scalar != 0 ? Unicode.Scalar(cell.scalar)?.value ?? 0xFFFD : 0x20)
                     end += 1
                 } while end < used && !Cell(raw: cells[end]).isHead && !Cell(raw: cells[end]).isCluster && Cell(raw: cells[end]).pen == pen
             }
-            runs.append(StyledRun(text: String(text), width: end - index, style: styles[first.style], link: first.link == 0 ? nil : links[first.link]))
+            text.runs.append(RowText.Run(end: text.scalars.count, width: end - index, style: styles[first.style], link: first.link))
             index = end
         }
-        return runs
+    }
+
+    private func append(_ cell: Cell, to scalars: inout [UInt32]) {
+        if cell.isTail { return }
+        if cell.isCluster {
+            for scalar in clusters[Int(cell.scalar)] { scalars.append(Unicode.Scalar(scalar)?.value ?? 0xFFFD) }
+        } else {
+            scalars.append(cell.scalar == 0 ? 0x20 : Unicode.Scalar(cell.scalar)?.value ?? 0xFFFD)
+        }
+    }
+
+    func runs(_ row: Int) -> [StyledRun] {
+        var text = RowText()
+        read(row, into: &text)
+        var begin = 0
+        return text.runs.map { run in
+            var characters = String.UnicodeScalarView()
+            for scalar in text.scalars[begin..<run.end] { characters.append(Unicode.Scalar(scalar) ?? "\u{FFFD}") }
+            begin = run.end
+            return StyledRun(text: String(characters), width: run.width, style: run.style, link: run.link == 0 ? nil : links[run.link])
+        }
     }
 
     func fullDelta() -> ScreenDelta {

@@ -63,6 +63,11 @@ public final class Terminal {
     /// A row as runs; empty for a row that is not there.
     public func runs(_ row: Int) -> [StyledRun] { row >= 0 && row < core.rows ? core.runs(row) : [] }
 
+    /// Reads a row, as ``runs(_:)`` gives it, into `text`, which keeps its room; nothing of a row that is not there.
+    public func read(_ row: Int, into text: inout RowText) {
+        if row >= 0 && row < core.rows { core.read(row, into: &text) } else { text.clear() }
+    }
+
     /// True when the row's text goes on in the next row.
     public func isWrapped(_ row: Int) -> Bool { row >= 0 && row < core.rows && core.grid.isWrapped(row) }
 
@@ -93,13 +98,19 @@ public final class Terminal {
     ///
     /// Owners force after 150 ms, so that a program that forgets to end its update is seen.
     public func takeDelta(force: Bool = false) -> ScreenDelta? {
+        guard let changes = takeChanges(force: force) else { return nil }
+        return ScreenDelta(
+            columns: core.columns, rows: core.rows, scroll: changes.scroll, changed: changes.rows.map { ScreenDelta.Row(row: $0, runs: core.runs($0)) },
+            cursor: changes.cursor, title: changes.title, isAlternateScreen: changes.isAlternateScreen, modes: changes.modes, bells: changes.bells)
+    }
+
+    /// The same for whoever reads only some of the rows: what one of the two gave is not given again by the other.
+    public func takeChanges(force: Bool = false) -> ScreenChanges? {
         if core.modes.synchronizedUpdate && !force { return nil }
         let cursor = core.cursor, modes = core.viewerModes
         let rows = core.rows
-        var changed: [ScreenDelta.Row] = []
-        for row in 0..<rows where core.grid.isDirty(row, RowFlags.deltaDirty) {
-            changed.append(ScreenDelta.Row(row: row, runs: core.runs(row)))
-        }
+        var changed: [Int] = []
+        for row in 0..<rows where core.grid.isDirty(row, RowFlags.deltaDirty) { changed.append(row) }
         // When everything scrolled away every row is new anyhow.
         let scroll = core.grid.scrolled < rows ? core.grid.scrolled : 0
         if changed.isEmpty && scroll == 0 && core.bells == 0 && !core.titleChanged, let sent,
@@ -107,15 +118,15 @@ public final class Terminal {
         {
             return nil
         }
-        let delta = ScreenDelta(
-            columns: core.columns, rows: rows, scroll: scroll, changed: changed, cursor: cursor, title: core.titleChanged ? core.title : nil,
-            isAlternateScreen: core.isAlternate, modes: modes, bells: core.bells)
+        let changes = ScreenChanges(
+            scroll: scroll, rows: changed, cursor: cursor, title: core.titleChanged ? core.title : nil, isAlternateScreen: core.isAlternate, modes: modes,
+            bells: core.bells)
         core.grid.clean(RowFlags.deltaDirty)
         core.grid.scrolled = 0
         core.bells = 0
         core.titleChanged = false
         sent = (cursor, modes, core.isAlternate)
-        return delta
+        return changes
     }
 
     /// The whole screen: a viewer's keyframe. Takes nothing from `takeDelta`.

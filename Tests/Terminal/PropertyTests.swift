@@ -82,6 +82,30 @@ struct PropertyTests {
         }
     }
 
+    @Test("Who asks for no texts is told of the same rows, and reads the same in them", arguments: 0..<12)
+    func changes(seed: Int) {
+        var generator = SeededGenerator(state: UInt64(seed) &* 31 &+ 5)
+        let terminal = Terminal(columns: [2, 20, 46, 80][seed % 4], rows: 12), twin = Terminal(columns: [2, 20, 46, 80][seed % 4], rows: 12)
+        var read = RowText()
+        for round in 0..<300 {
+            let bytes = SampleStreams.random(&generator)
+            terminal.feed(bytes)
+            twin.feed(bytes)
+            let delta = terminal.takeDelta(force: round % 7 == 0), changes = twin.takeChanges(force: round % 7 == 0)
+            #expect(changes?.rows == delta?.changed.map(\.row))
+            #expect(changes?.scroll == delta?.scroll)
+            #expect(changes?.cursor == delta?.cursor)
+            for row in delta?.changed ?? [] {
+                twin.read(row.row, into: &read)
+                #expect(read.scalars == row.runs.flatMap { $0.text.unicodeScalars.map(\.value) })
+                #expect(read.runs.map(\.style) == row.runs.map(\.style))
+                #expect(read.runs.map(\.end) == row.runs.indices.map { row.runs[...$0].reduce(0) { $0 + $1.text.unicodeScalars.count } })
+            }
+        }
+        twin.read(twin.rows, into: &read)
+        #expect(read.scalars.isEmpty && read.runs.isEmpty)
+    }
+
     @Test("A delta between any two terminals leads from one image to the other", arguments: 0..<6)
     func deltasBetween(seed: Int) {
         var generator = SeededGenerator(state: UInt64(seed) + 77)
