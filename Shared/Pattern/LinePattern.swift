@@ -63,9 +63,9 @@ public struct PatternSet: Sendable {
     }
 
     /// The same for a line as Unicode scalar values.
-    public func matches(_ line: some Collection<UInt32>) -> PatternMatches {
+    public func matches(_ line: ArraySlice<UInt32>) -> PatternMatches {
         guard let machine else { return PatternMatches() }
-        return line.withContiguousStorageIfAvailable { machine.matches($0) } ?? Array(line).withUnsafeBufferPointer { machine.matches($0) }
+        return line.withUnsafeBufferPointer { machine.matches($0) }
     }
 }
 

@@ -6,67 +6,41 @@ internal import Synchronization
 /// special case. The table is dropped when it grows too large: time stays linear in the text, whatever the expressions.
 final class PatternMachine: Sendable {
     private let program: PatternProgram
-    /// Sorted: class n holds the characters from `bounds[n]` up to the next bound.
-    private let bounds: [UInt32]
-    private let asciiClasses: [Int32]
+    private let classes: CharacterClasses
     private let classCount: Int
-    private let table: Mutex<Table>
+    private let table = Mutex(Table())
+    /// For whoever comes while the other is in use.
+    private let spare = Mutex(Table())
     private static let largestTable = 600_000
     private static let unmade: Int32 = -1
+    /// Marks entries before which something matched.
+    private static let emits: Int32 = .min
 
     private struct Table {
-        /// For each state `classCount + 1` entries (the last: the text's end) of the next state.
+        /// For each state `classCount + 1` entries (the last: the text's end): where the next state's entries begin.
         var next: [Int32] = []
         /// The state of a text's beginning.
-        var begin: Int32 = 0
-        /// Beside it, which set of expressions matched before the character.
+        var begin = 0
+        /// Of the characters, as far as they are made.
+        var classes: CharacterClasses.Table?
+        /// Beside `next`, which set of expressions matched before the character.
         var emitted: [Int32] = []
         var states: [[Int32]] = []
-        var numbers: [[Int32]: Int32] = [:]
+        /// By state, where its entries begin.
+        var places: [[Int32]: Int] = [:]
         var matches: [PatternMatches] = [PatternMatches()]
         var matchNumbers: [PatternMatches: Int32] = [PatternMatches(): 0]
     }
 
     init(_ program: PatternProgram) {
         self.program = program
-        var bounds: Set<UInt32> = [0]
-        for step in program.steps {
-            switch step {
-            case .scalar(let scalar):
-                bounds.insert(scalar)
-                bounds.insert(scalar &+ 1)
-            case .oneOf(let ranges, _):
-                for range in ranges {
-                    bounds.insert(range.lowerBound)
-                    bounds.insert(range.upperBound &+ 1)
-                }
-            default: break
-            }
-        }
-        self.bounds = bounds.sorted()
-        let factor = program.usesWords ? 2 : 1
-        classCount = self.bounds.count * factor
-        var ascii: [Int32] = []
-        for scalar in UInt32(0)..<128 { ascii.append(Self.classify(scalar, self.bounds, program)) }
-        asciiClasses = ascii
-        table = Mutex(Table())
-    }
-
-    private static func classify(_ scalar: UInt32, _ bounds: [UInt32], _ program: PatternProgram) -> Int32 {
-        let folded = Characters.folded(scalar, program.ignoresCase)
-        var low = 0, high = bounds.count
-        while high - low > 1 {
-            let middle = (low + high) / 2
-            if bounds[middle] <= folded { low = middle } else { high = middle }
-        }
-        return Int32(program.usesWords ? low * 2 + (Characters.isWord(scalar) ? 1 : 0) : low)
+        classes = CharacterClasses(program)
+        classCount = classes.count
     }
 
     /// Which expressions are found anywhere in the text. With `first`, only whether any is.
     func matches(_ text: UnsafeBufferPointer<UInt8>, first: Bool) -> PatternMatches {
-        var at = 0
-        return run(first: first) {
-            guard at < text.count else { return nil }
+        run(text.count, first: first) { at in
             if text[at] < 0x80 {
                 at += 1
                 return UInt32(text[at - 1])
@@ -77,45 +51,49 @@ final class PatternMachine: Sendable {
 
     /// The same for characters that are decoded already.
     func matches(_ text: UnsafeBufferPointer<UInt32>) -> PatternMatches {
-        var at = 0
-        return run(first: false) {
-            guard at < text.count else { return nil }
+        run(text.count, first: false) { at in
             at += 1
             return text[at - 1]
         }
     }
 
     @inline(__always)
-    private func run(first: Bool, next: () -> UInt32?) -> PatternMatches {
-        table.withLock { table in
-            var found = PatternMatches()
-            var foundNumber: Int32 = 0
-            if table.states.isEmpty { _ = number(of: Self.begin(program), &table) }
-            // The first state that is made is where every text begins.
-            var state: Int32 = table.begin
-            let width = classCount + 1
-            while true {
-                let scalar = next()
-                let kind: Int
-                if let scalar {
-                    kind = Int(scalar < 0x80 ? asciiClasses[Int(scalar)] : Self.classify(scalar, bounds, program))
-                } else {
-                    kind = classCount
+    private func run(_ count: Int, first: Bool, read: (inout Int) -> UInt32) -> PatternMatches {
+        if let found = table.withLockIfAvailable({ run(&$0, count, first: first, read: read) }) { return found }
+        return spare.withLock { run(&$0, count, first: first, read: read) }
+    }
+
+    @inline(__always)
+    private func run(_ table: inout Table, _ count: Int, first: Bool, read: (inout Int) -> UInt32) -> PatternMatches {
+        if table.states.isEmpty { table.begin = place(of: Self.begin(program), &table) }
+        var found = PatternMatches()
+        var state = table.begin
+        var at = 0
+        if table.classes == nil { table.classes = classes.made }
+        let made = table.classes
+        while true {
+            let missing = table.next.withUnsafeBufferPointer { next -> Int? in
+                var seen: Int32 = 0
+                while true {
+                    var behind = at
+                    let kind = at < count ? classes.number(of: read(&behind), made) : classCount
+                    let entry = next[state &+ kind]
+                    if entry < 0 {
+                        if entry == Self.unmade { return kind }
+                        let emitted = table.emitted[state &+ kind]
+                        if emitted != seen {
+                            found.formUnion(table.matches[Int(emitted)])
+                            if first { return nil }
+                            seen = emitted
+                        }
+                    }
+                    if at == count { return nil }
+                    state = Int(entry & ~Self.emits)
+                    at = behind
                 }
-                var index = Int(state) * width + kind
-                if table.next[index] == Self.unmade {
-                    state = make(state, kind, &table)
-                    index = Int(state) * width + kind
-                }
-                let emitted = table.emitted[index]
-                if emitted != 0 && emitted != foundNumber {
-                    found.formUnion(table.matches[Int(emitted)])
-                    foundNumber = emitted
-                    if first { return found }
-                }
-                if scalar == nil { return found }
-                state = table.next[index]
             }
+            guard let missing else { return found }
+            state = make(state, missing, &table)
         }
     }
 
@@ -138,30 +116,30 @@ final class PatternMachine: Sendable {
     /// A state's last entry is what stood before: bit 0 the text's start, bit 1 a word character.
     private static func begin(_ program: PatternProgram) -> [Int32] { program.starts.map { Int32($0) } + [1] }
 
-    private func number(of state: [Int32], _ table: inout Table) -> Int32 {
-        if let number = table.numbers[state] { return number }
-        let number = Int32(table.states.count)
+    private func place(of state: [Int32], _ table: inout Table) -> Int {
+        if let place = table.places[state] { return place }
+        let place = table.next.count
         table.states.append(state)
-        table.numbers[state] = number
+        table.places[state] = place
         table.next.append(contentsOf: [Int32](repeating: Self.unmade, count: classCount + 1))
         table.emitted.append(contentsOf: [Int32](repeating: 0, count: classCount + 1))
-        return number
+        return place
     }
 
-    /// Makes the entry for a state and a class; gives the state's number, which changes when the table had to be dropped.
-    private func make(_ state: Int32, _ kind: Int, _ table: inout Table) -> Int32 {
+    /// Makes the entry for a state and a class; gives the state's place, which changes when the table had to be dropped.
+    private func make(_ state: Int, _ kind: Int, _ table: inout Table) -> Int {
         var state = state
         if table.next.count > Self.largestTable {
-            let kept = table.states[Int(state)]
+            let kept = table.states[state / (classCount + 1)]
             table = Table()
-            table.begin = number(of: Self.begin(program), &table)
-            state = number(of: kept, &table)
+            table.begin = place(of: Self.begin(program), &table)
+            state = place(of: kept, &table)
         }
-        let core = table.states[Int(state)]
+        let core = table.states[state / (classCount + 1)]
         let before = core[core.count - 1]
         let isEnd = kind == classCount
-        let isWord = !isEnd && program.usesWords && kind % 2 == 1
-        let scalar = isEnd ? 0 : bounds[program.usesWords ? kind / 2 : kind]
+        let isWord = !isEnd && classes.areWords(kind)
+        let scalar = isEnd ? 0 : classes.first(kind)
         var isIn = [Bool](repeating: false, count: program.steps.count)
         var stack: [Int] = core.dropLast().map { Int($0) }
         var targets: Set<Int32> = []
@@ -188,10 +166,10 @@ final class PatternMachine: Sendable {
         if !isEnd {
             // A match may start anywhere.
             for start in program.starts { targets.insert(Int32(start)) }
-            target = number(of: targets.sorted() + [isWord ? 2 : 0], &table)
+            target = place(of: targets.sorted() + [isWord ? 2 : 0], &table)
         }
-        let index = Int(state) * (classCount + 1) + kind
-        table.next[index] = target
+        let index = state + kind
+        table.next[index] = Int32(target)
         if !matches.isEmpty {
             let known = table.matchNumbers[matches]
             let emitted = known ?? Int32(table.matches.count)
@@ -200,6 +178,7 @@ final class PatternMachine: Sendable {
                 table.matchNumbers[matches] = emitted
             }
             table.emitted[index] = emitted
+            table.next[index] |= Self.emits
         }
         return state
     }

@@ -51,7 +51,7 @@ public struct Redactor: Sendable {
         for (name, pattern) in patterns {
             guard PodSpec.isName(name) else { throw ErrorBody(.badRequest, "\"\(name.prefix(64))\" cannot be a redaction's name") }
             let whole = try PatternSet(["^(\(pattern))$"], ignoringCase: false)
-            guard whole.matches([UInt32]()).isEmpty else { throw ErrorBody(.badRequest, "\(name): the pattern finds nothing at all everywhere") }
+            guard whole.matches([UInt32]()[...]).isEmpty else { throw ErrorBody(.badRequest, "\(name): the pattern finds nothing at all everywhere") }
             own.append(Own(name: name, whole: whole, beginning: try PatternSet(["^(\(pattern))"], ignoringCase: false)))
         }
         self.own = own
@@ -126,7 +126,7 @@ public struct Redactor: Sendable {
     }
 
     private func addOwn(_ found: inout [Redaction], _ line: [UInt32]) {
-        let matches = ownAnywhere.matches(line)
+        let matches = ownAnywhere.matches(line[...])
         guard !matches.isEmpty else { return }
         for (number, own) in own.enumerated() where matches.contains(number) {
             guard line.count <= Self.longestOwn else {

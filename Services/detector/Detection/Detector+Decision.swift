@@ -71,10 +71,10 @@ extension Detector {
 
     private mutating func noteTimes(_ before: [Piece]) {
         for index in pieces.indices {
-            pieces[index].since = before.first { $0.isSame(as: pieces[index]) }?.since ?? clock
+            let since = pieces[index].since(amid: before) ?? clock
+            pieces[index].since = since
             if let until = pieces[index].until, until > clock { look(at: until) }
-            let rested = pieces[index].since + Self.beneathTime
-            if memory.waits != nil, pieces[index].status == .idle, clock < rested { look(at: rested) }
+            if memory.waits != nil, pieces[index].status == .idle, clock < since + Self.beneathTime { look(at: since + Self.beneathTime) }
         }
         if let busy = memory.busySince, busy + .milliseconds(600) > clock { look(at: busy + .milliseconds(600)) }
         if pieces.contains(where: { $0.status == .executing && $0.rank > Rank.progress }) || before.contains(where: { $0.status == .executing && $0.rank > Rank.progress }) {
@@ -166,13 +166,11 @@ extension Detector {
 
     /// The status stays; what is said of it may change.
     private mutating func update(_ seq: UInt64, _ status: Status, _ piece: Piece?) -> PodStatus? {
-        guard let piece else { return nil }
+        guard let piece, status == .waiting || isNews(status, piece) else { return nil }
         var new = describe(status, piece, seq)
         let old = memory.status
         new.since = old.since
-        let isNews: Bool
-        switch status {
-        case .waiting:
+        if status == .waiting {
             let isAgent = new.reason == PodStatus.agentReason
             if isAgent != (old.reason == PodStatus.agentReason) {
                 // From a person's answer to another agent's, or back: another episode.
@@ -188,7 +186,7 @@ extension Detector {
             }
             // A question that another channel announced gets its words, and a new one is a new episode.
             if new.fingerprint == nil, old.fingerprint != nil { return nil }
-            isNews =
+            let isNews =
                 new.fingerprint != old.fingerprint || new.reason != old.reason || new.waitsFor != old.waitsFor || new.beneath != old.beneath
                 || (new.beneathReason == "draft") != (old.beneathReason == "draft")
             if isNews, old.fingerprint != nil, new.fingerprint != old.fingerprint {
@@ -203,18 +201,24 @@ extension Detector {
                 // The rest of a dialog that was painted in parts belongs to the same episode.
                 if kept != .more { new.since = questionSince?.since ?? clock }
             }
-        case .idle: isNews = (new.reason == "draft") != (old.reason == "draft") && old.reason != nil
-        case .executing:
-            isNews =
-                new.stalled != old.stalled || new.background != old.background || (new.reason == "retrying") != (old.reason == "retrying")
-                || (new.reason == "background") != (old.reason == "background")
-        case .unknown: isNews = false
+            guard isNews else { return nil }
         }
-        guard isNews else { return nil }
         questionSince = nil
         memory.status = new
         noteAsked()
         return new
+    }
+
+    /// Whether a status that stays, and does not wait, is said anew for what belongs to it.
+    private func isNews(_ status: Status, _ piece: Piece) -> Bool {
+        let old = memory.status
+        return switch status {
+        case .idle: (piece.reason == "draft") != (old.reason == "draft") && old.reason != nil
+        case .executing:
+            (isStalled ? true : nil) != old.stalled || backgroundCount != old.background || (piece.reason == "retrying") != (old.reason == "retrying")
+                || (piece.reason == "background") != (old.reason == "background")
+        case .waiting, .unknown: false
+        }
     }
 
     /// A dialog that lost some of its words is taken for one that is painted again, this long.

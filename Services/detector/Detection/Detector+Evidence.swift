@@ -29,7 +29,8 @@ extension Detector {
     private func addTitle(_ pieces: inout [Piece]) {
         guard !title.isEmpty else { return }
         var isKnown = false
-        for rule in rules.rules where rule.region == .title && rule.accepts(titleMatches) {
+        if let index = rules.rules.firstIndex(where: { $0.region == .title && $0.accepts(titleMatches) }) {
+            let rule = rules.rules[index]
             isKnown = true
             switch rule.verdict {
             case .executing:
@@ -46,7 +47,6 @@ extension Detector {
                         patience: Self.idlePatience))
             case .hold: break
             }
-            break
         }
         if !isKnown, rules.plainTitleIsIdle {
             pieces.append(

@@ -52,7 +52,7 @@ extension Detector {
             if index < rows.count, rows[index].text == line {
                 new.append(rows[index])
             } else {
-                new.append(row(String(line.prefix(1000)), faintFrom: nil))
+                new.append(row(line.prefix(1000).unicodeScalars.map(\.value), faintFrom: nil))
             }
         }
         rows = new
@@ -76,46 +76,45 @@ extension Detector {
         lastRead = clock
         didRead = true
         if terminal.title != title { _ = note(title: terminal.title) }
-        let delta =
-            rows.isEmpty
-            ? {
-                _ = terminal.takeDelta(force: true); return terminal.fullDelta()
-            }() : terminal.takeDelta(force: true)
-        guard let delta else { return }
+        let changes = terminal.takeChanges(force: true)
         if isTextScreen {
             // A title alone does not bring the terminal's screen back.
-            guard !delta.changed.isEmpty, delta.changed.contains(where: { !$0.runs.isEmpty }) else { return }
+            guard (rows.isEmpty ? Array(0..<terminal.rows) : changes?.rows ?? []).contains(where: { !terminal.runs($0).isEmpty }) else { return }
             isTextScreen = false
             rows = []
         }
-        apply(rows.isEmpty ? terminal.fullDelta() : delta)
+        if rows.isEmpty {
+            rows = Array(repeating: ScreenRow(), count: terminal.rows)
+            apply(Array(rows.indices), scroll: 0, isNew: true)
+        } else if let changes {
+            apply(changes.rows, scroll: changes.scroll, isNew: false)
+        }
     }
 
-    private mutating func apply(_ delta: ScreenDelta) {
-        let isNew = rows.isEmpty
-        if isNew { rows = Array(repeating: ScreenRow(), count: delta.rows) }
+    private mutating func apply(_ changed: [Int], scroll: Int, isNew: Bool) {
         var changedAt: Int?
-        if delta.scroll > 0 {
-            let gone = min(delta.scroll, rows.count)
+        if scroll > 0 {
+            let gone = min(scroll, rows.count)
             rows.removeFirst(gone)
             rows += Array(repeating: ScreenRow(), count: gone)
             changedAt = 0
             memory.lastMove = clock
         }
-        var isDifferent = isNew || delta.scroll > 0
-        for change in delta.changed where rows.indices.contains(change.row) {
-            let (text, faintFrom) = Self.text(change.runs)
-            let old = rows[change.row]
-            guard old.text != text || (faintFrom != nil) != old.isFaint && old.promptLength != nil else { continue }
-            rows[change.row] = row(text, faintFrom: faintFrom)
+        var isDifferent = isNew || scroll > 0
+        var text = RowText()
+        for index in changed {
+            terminal.read(index, into: &text)
+            let faintFrom = Self.faintFrom(text)
+            guard !Scalars.areEqual(rows[index].scalars, text.scalars) || (faintFrom != nil) != rows[index].isFaint && rows[index].promptLength != nil else { continue }
+            rows[index] = row(text.scalars, faintFrom: faintFrom)
             isDifferent = true
-            if reading.composer?.rows.contains(change.row) != true { memory.lastMove = clock }
-            if changedAt == nil { changedAt = change.row }
+            if reading.composer?.rows.contains(index) != true { memory.lastMove = clock }
+            if changedAt == nil { changedAt = index }
         }
         // What happens above the composer is the agent's; what happens in it is a person's.
         if let changedAt, !wasResized, !isNew, changedAt < (reading.composer?.rows.lowerBound ?? (reading.last ?? 0) + 1) - 1 { memory.lastChange = clock }
         wasResized = false
-        let cursor = delta.cursor
+        let cursor = terminal.cursor
         guard isDifferent || cursor.row != cursorRow || cursor.column != cursorColumn else { return }
         cursorRow = cursor.row
         cursorColumn = cursor.column
@@ -138,28 +137,25 @@ extension Detector {
         }
     }
 
-    private mutating func row(_ text: String, faintFrom: Int?) -> ScreenRow {
+    private mutating func row(_ text: [UInt32], faintFrom: Int?) -> ScreenRow {
         generation &+= 1
         return ScreenRow(
-            text: text, faintFrom: faintFrom, patterns: rules.patterns, generation: generation, prompts: prompts, spinners: spinners)
+            text, faintFrom: faintFrom, patterns: rules.patterns, generation: generation, prompts: prompts, spinners: spinners)
     }
 
-    /// A row's text, and from which scalar on all of it is faint.
-    private static func text(_ runs: [StyledRun]) -> (String, Int?) {
-        var text = ""
-        var count = 0
+    /// From which scalar on all of the row is faint.
+    private static func faintFrom(_ text: RowText) -> Int? {
         var faintFrom: Int?
-        for run in runs {
-            text += run.text
-            let length = run.text.unicodeScalars.count
-            let isBlank = run.text.utf8.allSatisfy { $0 == 0x20 }
+        var begin = 0
+        for run in text.runs {
+            let isBlank = text.scalars[begin..<run.end].allSatisfy { $0 == 0x20 }
             // One inverse cell is the cursor as the program draws it.
-            if !isBlank && !(length == 1 && run.style.attributes.contains(.inverse)) {
-                if isFaint(run.style) { faintFrom = faintFrom ?? count } else { faintFrom = nil }
+            if !isBlank && !(run.end - begin == 1 && run.style.attributes.contains(.inverse)) {
+                if isFaint(run.style) { faintFrom = faintFrom ?? begin } else { faintFrom = nil }
             }
-            count += length
+            begin = run.end
         }
-        return (text, faintFrom)
+        return faintFrom
     }
 
     private static func isFaint(_ style: TextStyle) -> Bool {
@@ -174,10 +170,13 @@ extension Detector {
 
     private mutating func matchRules() -> [Reading.Match] {
         var matches: [Reading.Match] = []
-        for index in rules.rules.indices {
-            let rule = rules.rules[index]
-            guard rule.region != .title, let range = range(of: rule.region), rule.accepts(found(rule.region, range)) else { continue }
-            matches.append(Reading.Match(rule: index, row: range.last { !rows[$0].matches.isDisjoint(with: rule.wanted) }))
+        var looks: [(region: AgentRules.Region, seen: RegionMatches?)] = []
+        for index in rules.rules.indices where rules.rules[index].region != .title {
+            let region = rules.rules[index].region
+            if !looks.contains(where: { $0.region == region }) { looks.append((region, range(of: region).map { look(region, $0) })) }
+            guard let seen = looks.first(where: { $0.region == region })?.seen, rules.rules[index].accepts(seen.found) else { continue }
+            let wanted = rules.rules[index].wanted
+            matches.append(Reading.Match(rule: index, row: seen.rows.last { !rows[$0].matches.isDisjoint(with: wanted) }))
         }
         return matches
     }
@@ -213,10 +212,11 @@ extension Detector {
 
     private func joined(_ range: ClosedRange<Int>, cut: Bool) -> [UInt32] {
         var joined: [UInt32] = []
+        joined.reserveCapacity(range.reduce(0) { $0 + rows[$1].length + 1 })
         for index in range where rows[index].kind == .text {
             let isFull = cut && index > range.lowerBound && rows[index - 1].length >= terminal.columns
             // Where the cut fell between words, the next row begins with the space.
-            if !joined.isEmpty && (!isFull || rows[index].text.hasPrefix(" ")) { joined.append(0x20) }
+            if !joined.isEmpty && (!isFull || rows[index].beginsWithBlank) { joined.append(0x20) }
             joined += rows[index].content
         }
         return joined
@@ -226,19 +226,20 @@ extension Detector {
         range.dropLast().contains { rows[$0].kind == .text && rows[$0].length >= terminal.columns }
     }
 
-    private mutating func found(_ region: AgentRules.Region, _ range: ClosedRange<Int>) -> PatternMatches {
+    private mutating func look(_ region: AgentRules.Region, _ range: ClosedRange<Int>) -> RegionMatches {
         var generations: UInt64 = 0
         for index in range { generations = generations &* 31 &+ rows[index].generation }
-        if let cached = regionCache[region], cached.rows == range, cached.generations == generations { return cached.found }
+        if let known = regionCache[region], known.rows == range, known.generations == generations { return known }
         var found = PatternMatches()
         for index in range { found.formUnion(rows[index].matches) }
         // Narrow terminals wrap what belongs together.
         if region != .screen, range.count > 1, range.count <= 30, region != .bottom || terminal.columns <= 66 || reading.composer == nil {
-            found.formUnion(rules.patterns.matches(joined(range, cut: false)))
+            found.formUnion(rules.patterns.matches(joined(range, cut: false)[...]))
             // A row that is full to its end was cut within a word, or not: both are looked for.
-            if isCutHard(range) { found.formUnion(rules.patterns.matches(joined(range, cut: true))) }
+            if isCutHard(range) { found.formUnion(rules.patterns.matches(joined(range, cut: true)[...])) }
         }
-        regionCache[region] = RegionMatches(rows: range, generations: generations, found: found)
-        return found
+        let new = RegionMatches(rows: range, generations: generations, found: found)
+        regionCache[region] = new
+        return new
     }
 }

@@ -69,10 +69,21 @@ enum Words {
         }
     }
 
+    private static func isWord(_ word: ArraySlice<UInt32>, _ text: StaticString) -> Bool {
+        guard word.count == text.utf8CodeUnitCount else { return false }
+        for (offset, scalar) in word.enumerated() where lower(scalar) != UInt32(text.utf8Start[offset]) { return false }
+        return true
+    }
+
     @inline(__always)
     static func lower(_ scalar: UInt32) -> UInt32 { scalar &- 0x41 < 26 ? scalar | 0x20 : scalar }
 
-    private static let keys: Set<String> = ["enter", "esc", "tab", "ctrl", "return", "space", "arrow"]
+    private static let keys: [StaticString] = ["enter", "esc", "tab", "ctrl", "return", "space", "arrow"]
+
+    /// Whether a word may be there that names the key that takes, as `ScreenReader.namesAnswerKeys` looks for it; never false where it is.
+    static func mayNameEnter(_ row: [UInt32]) -> Bool {
+        row.contains { $0 == 0x21b5 || $0 == 0x23ce } || contains(row, "ent") || contains(row, "return") || contains(row, "eingabe")
+    }
 
     /// Whether keys are named, at the edges of words.
     static func namesKeys(_ row: [UInt32]) -> Bool {
@@ -85,7 +96,7 @@ enum Words {
                 // a c e r s t: what the names begin with.
                 var end = index
                 while end < row.count, Glyphs.isLetter(row[end]) || Glyphs.isDigit(row[end]) { end += 1 }
-                if (3...6).contains(end - index), keys.contains(ScreenRow.string(row[index..<end]).lowercased()) { return true }
+                if (3...6).contains(end - index), keys.contains(where: { isWord(row[index..<end], $0) }) { return true }
                 index = max(end, index + 1)
             default:
                 if Glyphs.isLetter(scalar) {

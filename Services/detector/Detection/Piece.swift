@@ -20,8 +20,10 @@ struct Piece: Equatable {
     /// Since when it is held without a break.
     var since = Timestamp(microseconds: 0)
 
-    /// The same rule of the same channel, whatever it saw.
-    func isSame(as other: Piece) -> Bool { status == other.status && source == other.source && rule == other.rule }
+    /// Since when the same rule of the same channel says the same, whatever it saw, by what was held before.
+    func since(amid before: [Piece]) -> Timestamp? {
+        before.firstIndex { $0.status == status && $0.source == source && $0.rule == rule }.map { before[$0].since }
+    }
 
     /// One line for a person.
     var line: String {

@@ -147,10 +147,12 @@ extension ScreenReader {
 
     /// Rows that say which keys answer: one that takes, and one that leaves or those that choose.
     func namesAnswerKeys(_ range: ClosedRange<Int>) -> Bool {
+        // Most rows name no key that takes, and where no row is cut no word goes on in the next.
+        guard range.contains(where: { isCutBefore($0, in: range) || rows[$0].kind == .text && Words.mayNameEnter(rows[$0].content) }) else { return false }
         // Wrapped between words, or cut within one.
         var wrapped = "", cut = ""
         for index in range where rows[index].kind == .text {
-            let isFull = index > range.lowerBound && rows[index - 1].length >= columns
+            let isFull = isCutBefore(index, in: range)
             wrapped += " " + rows[index].contentText
             cut += (isFull ? "" : " ") + rows[index].contentText
         }
@@ -161,6 +163,9 @@ extension ScreenReader {
                 && (words.contains { ["esc", "escape", "échap"].contains($0) } || choosesByKeys(range))
         }
     }
+
+    /// The row before, in the range, is full to its end.
+    private func isCutBefore(_ index: Int, in range: ClosedRange<Int>) -> Bool { index > range.lowerBound && rows[index - 1].length >= columns }
 
     /// Rows that say by which keys one chooses among several.
     func choosesByKeys(_ range: ClosedRange<Int>) -> Bool {

@@ -29,8 +29,8 @@ struct ScreenRow {
     }
 
     var kind = Kind.blank
-    /// The row without blanks at its end.
-    var text = ""
+    /// The row's characters without blanks at its end.
+    var scalars: [UInt32] = []
     /// How many characters that is.
     var length = 0
     /// The row without the sides of a box and the blanks at both ends.
@@ -54,7 +54,10 @@ struct ScreenRow {
     var generation: UInt64 = 0
 
     var isBlank: Bool { kind == .blank }
+    var text: String { ScreenRow.string(scalars[...]) }
     var contentText: String { ScreenRow.string(content[...]) }
+    /// As texts begin with characters, not with the code points that they are made of.
+    var beginsWithBlank: Bool { scalars.first == 0x20 && (scalars.count == 1 || scalars[1] < Scalars.firstMark || text.hasPrefix(" ")) }
 
     static func string(_ scalars: ArraySlice<UInt32>) -> String {
         String(unsafeUninitializedCapacity: scalars.count * 4) { bytes in
@@ -89,13 +92,11 @@ struct ScreenRow {
 
     init() {}
 
-    init(text: String, faintFrom: Int?, patterns: PatternSet, generation: UInt64, prompts: Set<UInt32>, spinners: Set<UInt32>) {
-        var scalars: [UInt32] = []
-        scalars.reserveCapacity(text.utf8.count)
-        for scalar in text.unicodeScalars { scalars.append(scalar.value == 0xa0 ? 0x20 : scalar.value) }
-        let whole = scalars.count
+    init(_ written: [UInt32], faintFrom: Int?, patterns: PatternSet, generation: UInt64, prompts: Set<UInt32>, spinners: Set<UInt32>) {
+        var scalars = written
+        for index in scalars.indices where scalars[index] == 0xa0 { scalars[index] = 0x20 }
         while let last = scalars.last, Glyphs.isBlank(last) { scalars.removeLast() }
-        self.text = scalars.count == whole ? text : ScreenRow.string(scalars[...])
+        self.scalars = scalars.count == written.count ? written : scalars
         length = scalars.count
         self.generation = generation
         guard !scalars.isEmpty else { return }
@@ -111,8 +112,8 @@ struct ScreenRow {
             if first == last { kind = .blank }
         }
         column = first
-        content = Array(scalars[first..<last])
-        matches = patterns.matches(content)
+        content = first == 0 && last == scalars.count ? scalars : Array(scalars[first..<last])
+        matches = patterns.matches(content[...])
         guard kind == .text else { return }
         readPrompt(prompts)
         readOption()
