@@ -6,9 +6,6 @@ import Testing
 struct DrawnScreenTests {
     static let widths = [200, 100, 80, 60, 40, 30]
 
-    /// What is still told wrongly, at this width: three rows about the place stand between what runs and the composer, one of them long.
-    static let wrong = ["droid/work": 60, "droid/work-exec": 60]
-
     @Test("The screens are there, of every agent, and show work, questions and rest")
     func enough() {
         #expect(DrawnScreen.all.count >= 200)
@@ -22,7 +19,7 @@ struct DrawnScreenTests {
     @Test("Each is what it shows, whatever was before", arguments: DrawnScreen.all.indices)
     func screens(index: Int) {
         let screen = DrawnScreen.all[index]
-        for columns in Self.widths where Self.wrong[screen.id] != columns {
+        for columns in Self.widths {
             let rows = screen.laidOut(columns)
             var play = Play(screen.agent, columns: columns, rows: max(24, rows.count + 1))
             play.at(0, .assume(screen.expected == "executing" ? .idle : .executing))

@@ -150,7 +150,7 @@ struct ScreenReader {
     private func isBeside(_ range: ClosedRange<Int>) -> Bool {
         if range.count <= 8, range.dropFirst().contains(where: { rows[$0].content.first == 0x21b3 }) { return true }
         guard range.count <= 4, !range.contains(where: { rows[$0].beginsWithBullet }), let end = rows[range.upperBound].content.last else { return false }
-        return range.count <= 2 || range.allSatisfy { rows[$0].length <= 40 } && ![0x2e, 0x21, 0x3f, 0x3a, 0x3002, 0xff1f].contains(end)
+        return range.count <= 2 || range.allSatisfy { rows[$0].length <= 60 } && ![0x2e, 0x21, 0x3f, 0x3a, 0x3002, 0xff1f].contains(end)
     }
 
     /// A row that turns has only what belongs to it below: deeper, or marked as a detail.

@@ -4,9 +4,10 @@
 /// counters and clocks do not fill it. One hash per trigram and at most 512 bytes, under one percent of a full segment: a query
 /// of twelve characters has ten trigrams, and in a set half full a wrong yes for all of them is one in a thousand.
 struct TrigramSignature {
-    private static let wordCount = 64
+    private static let bitCount = 4096
     private static let smallestBytes = 32
-    private var words = [UInt64](repeating: 0, count: wordCount)
+    /// A byte for each bit, 0 or 1: setting one does not wait for those before.
+    private var marks = [UInt8](repeating: 0, count: bitCount)
 
     /// Adds every trigram of a line.
     mutating func insert(_ line: String) {
@@ -29,12 +30,11 @@ struct TrigramSignature {
     private mutating func insert(_ bytes: UnsafeBufferPointer<UInt8>) {
         guard bytes.count >= 3 else { return }
         Self.folds.withUnsafeBufferPointer { folds in
-            words.withUnsafeMutableBufferPointer { words in
+            marks.withUnsafeMutableBufferPointer { marks in
                 var window = UInt32(folds[Int(bytes[0])]) << 8 | UInt32(folds[Int(bytes[1])])
                 for index in 2..<bytes.count {
                     window = (window << 8 | UInt32(folds[Int(bytes[index])])) & 0xff_ffff
-                    let bit = Self.hash(window)
-                    words[Int(bit >> 6)] |= 1 << UInt64(bit & 63)
+                    marks[Int(Self.hash(window))] = 1
                 }
             }
         }
@@ -46,8 +46,8 @@ struct TrigramSignature {
     /// The set in the fewest bytes (a power of two) of which at most half are taken.
     func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(words.count * 8)
-        for word in words { for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) } }
+        bytes.reserveCapacity(Self.bitCount / 8)
+        for start in stride(from: 0, to: Self.bitCount, by: 8) { bytes.append((0..<8).reduce(0) { $0 | marks[start + $1] << UInt8($1) }) }
         if !bytes.contains(where: { $0 != 0 }) { return [] }
         while bytes.count > Self.smallestBytes {
             let half = bytes.count / 2
@@ -93,6 +93,6 @@ struct TrigramSignature {
     @inline(__always)
     private static func hash(_ trigram: UInt32) -> UInt32 {
         // Knuth's multiplicative hash; the upper bits are the good ones.
-        (trigram &* 2_654_435_761) >> 20 & UInt32(wordCount * 64 - 1)
+        (trigram &* 2_654_435_761) >> 20 & UInt32(bitCount - 1)
     }
 }
