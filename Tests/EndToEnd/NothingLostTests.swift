@@ -69,6 +69,23 @@ struct NothingLostTests {
         try await expectWhole(stack, pod.pod)
     }
 
+    @Test("A bus that stands still for 40 s and closes nothing: what a pod prints meanwhile arrives afterwards, once and in order")
+    func busFrozen() async throws {
+        let stack = try await Stack.start()
+        let stop = stack.directory + "/stop"
+        let pod = try await stack.run(["sh", "-c", numbers, stop])
+        try await goesOn(stack, pod.pod)
+        stack.nats.freeze()
+        // Longer than requests wait, than runners are missed, and than connections go unheard.
+        try await ContinuousClock().sleep(for: .seconds(40))
+        stack.nats.thaw()
+        try await goesOn(stack, pod.pod)
+        #expect(FileManager.default.createFile(atPath: stop, contents: nil))
+        let ended = try await stack.waitUntilEnded(pod.pod)
+        #expect(ended.exit == .code(0))
+        try await expectWhole(stack, pod.pod)
+    }
+
     @Test("With the database away, the stream keeps what a pod prints, and all of it is sealed afterwards")
     func databaseAway() async throws {
         let stack = try await Stack.start()
