@@ -21,11 +21,14 @@ class SearchScreen {
     this.pod = h("select", { "aria-label": "Pod", onchange: () => this.search() });
     this.when = h("select", { "aria-label": "When", onchange: () => this.search() }, [["", "Ever"], ["-15m", "Last 15 minutes"], ["-1h", "Last hour"], ["-24h", "Last day"], ["-168h", "Last week"]].map(([value, label]) => h("option", { value }, label)));
     this.regex = h("input", { type: "checkbox", onchange: () => this.search() });
+    // For admins; not in the address, so that no link shows secrets.
+    this.reveals = h("input", { type: "checkbox", onchange: () => this.search() });
     this.summary = h("p", { class: "quiet search-summary", role: "status" });
     this.results = h("div", { class: "search-results" });
     this.element = h("section", { class: "search", onkeydown: event => this.key(event) },
       h("header", { class: "head" }, h("div", { class: "head-text" }, h("h1", {}, "Search"), this.summary)),
-      h("form", { class: "search-form", role: "search", onsubmit: event => { event.preventDefault(); this.search(); } }, this.input, this.pod, this.when, h("label", { class: "check" }, this.regex, "Regular expression")), this.results);
+      h("form", { class: "search-form", role: "search", onsubmit: event => { event.preventDefault(); this.search(); } }, this.input, this.pod, this.when, h("label", { class: "check" }, this.regex, "Regular expression"),
+        store.person?.role === "admin" && h("label", { class: "check" }, this.reveals, "Secrets too")), this.results);
     this.take(address);
     store.on("pods", () => this.fillPods(), this.abort.signal);
   }
@@ -61,7 +64,7 @@ class SearchScreen {
     this.request = new AbortController();
     this.summary.textContent = "Searching …";
     try {
-      const page = await ask("/v1/search", { query: { ...asked, ignore_case: query === query.toLowerCase() ? "true" : "", limit: perPage, cursor }, signal: this.request.signal });
+      const page = await ask("/v1/search", { query: { ...asked, ...this.shownToo(), ignore_case: query === query.toLowerCase() ? "true" : "", limit: perPage, cursor }, signal: this.request.signal });
       if (!cursor) this.hits = [];
       this.hits.push(...page.hits);
       this.next = page.next;
@@ -74,10 +77,14 @@ class SearchScreen {
     }
   }
 
+  /** What asks for secrets as well. */
+  shownToo() { return this.reveals.checked ? { reveal: "true" } : {}; }
+
   show() {
     const groups = new Map();
     for (const hit of this.hits) { if (!groups.has(hit.pod)) groups.set(hit.pod, []); groups.get(hit.pod).push(hit); }
     this.summary.textContent = this.hits.length === 0 ? "" : `${this.next ? "The first " : ""}${this.hits.length} ${this.hits.length === 1 ? "place" : "places"} in ${groups.size} ${groups.size === 1 ? "pod" : "pods"}`;
+    if (this.reveals.checked) this.summary.textContent += `${this.summary.textContent ? ". " : ""}Secrets are shown. The audit log says that you looked.`;
     if (this.hits.length === 0) return fill(this.results, h("div", { class: "empty" }, h("h2", {}, "Never on a screen"), h("p", {}, `“${this.query}” was not found${this.when.value || this.pod.value ? " there. Look everywhere?" : "."}`), (this.when.value || this.pod.value) && h("button", { onclick: () => { this.when.value = ""; this.pod.value = ""; this.search(); } }, "Every pod, ever")));
     fill(this.results, [...groups].map(([pod, hits]) => this.group(pod, hits)), this.next && h("button", { class: "more", onclick: () => this.search(this.next) }, "More"));
   }
@@ -86,12 +93,14 @@ class SearchScreen {
     const pod = store.pods.get(id), canvas = h("canvas", { "aria-hidden": "true" });
     const picture = h("a", { class: "hit-picture", href: this.address(hits[0]), tabindex: "-1", "aria-hidden": "true" }, canvas);
     let shownHit = null;
+    // As they were found, whatever is chosen since.
+    const shownToo = this.shownToo();
     const show = async hit => {
       if (shownHit === hit) return;
       shownHit = hit;
       picture.href = this.address(hit);
       try {
-        const screen = screenFromDump(await ask(`/v1/pods/${id}/screen`, { query: { seq: hit.seq, format: "json" }, signal: this.abort.signal }));
+        const screen = screenFromDump(await ask(`/v1/pods/${id}/screen`, { query: { seq: hit.seq, format: "json", ...shownToo }, signal: this.abort.signal }));
         if (shownHit !== hit) return;
         paintPicture(canvas, screen, 390);
         this.mark(canvas, screen);

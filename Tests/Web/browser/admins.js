@@ -127,4 +127,23 @@ export function admins(stage) {
     // Neither by a screen that was kept nor by the present, with which a new socket begins.
     equal(await page.value("window.leaks"), 0, "the secret was shown once more");
   });
+
+  story("a search finds and shows secrets only when an admin asks for them, which the audit log says", async page => {
+    const { stack, pods, secret } = stage, looks = async () => (await stack.ask("/v1/audit?action=search")).records.filter(record => record.entry.detail === "reveal").length;
+    await stack.until(async () => (await stack.ask(`/v1/search?q=token&pod=${pods.leaky}`)).hits.length > 0, "its output in the record", 60_000);
+    const before = await looks();
+    await go(page, `/search?q=${encodeURIComponent(secret)}`);
+    await page.until("document.querySelector('.search-results h2')?.textContent === 'Never on a screen'", "that nothing is found");
+    equal(await looks(), before, "a search that hides is no look behind");
+    await page.click(".search-form .check:last-child input");
+    await page.until(`[...document.querySelectorAll('.hit-line')].some(line => line.textContent.includes(${JSON.stringify(secret)}))`, "the line with the secret");
+    await page.until("document.querySelector('.search-summary').textContent.includes('Secrets are shown')", "a word about it");
+    ok(!(await page.value("location.href")).includes("reveal"), "a link would show secrets");
+    await stack.until(async () => await looks() > before, "an entry in the audit log", 30_000);
+    // The picture shows what the line says.
+    await page.until("document.querySelector('.hit-picture canvas').painter != null", "the picture");
+    ok((await page.value("document.querySelector('.hit-picture canvas').painter.shown.map(row => row.runs.map(run => run[0]).join('')).join('\\n')")).includes(secret), "the picture hides it");
+    await page.click(".search-form .check:last-child input");
+    await page.until("document.querySelector('.search-results h2')?.textContent === 'Never on a screen'", "that it is hidden again");
+  });
 }
