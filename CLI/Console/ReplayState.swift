@@ -21,6 +21,8 @@ public struct ReplayState: Sendable {
     /// A passing word for the person.
     public private(set) var message: String?
     public private(set) var exit: Exit?
+    /// What the agent does, or did at the moment that is shown.
+    public private(set) var status: PodStatus?
     private var isHelpShown = false
     /// Where the last seek went, until the position arrives: several presses in a row add up.
     private var wanted: Timestamp?
@@ -54,7 +56,7 @@ public struct ReplayState: Sendable {
             if position?.first == nil { position?.first = timeline.first }
             let last = max(position?.last ?? timeline.last, timeline.last)
             position?.last = last
-        case .status: break
+        case .status(let new): status = new
         case .notice(let notice):
             if let error = notice.error { self.message = error.message }
             if let exit = notice.exit {
@@ -184,6 +186,7 @@ public struct ReplayState: Sendable {
         }
         let isLive = position.mode == .live && exit == nil
         var text = " \(name)  \(mode)  \(clock(isLive ? now : wanted ?? position.time))"
+        if let status { text += "  " + [status.status, status.reason].compactMap(\.self).joined(separator: "/") }
         if let first = position.first, let last = position.last.map({ max($0, position.time) }), last > first {
             let length = last - first
             let done = max(.zero, min(length, (wanted ?? position.time) - first))

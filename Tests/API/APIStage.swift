@@ -25,6 +25,8 @@ final class APIStage: Sendable {
     let address: String
     private let task: Task<Void, Never>
     private let pods = Mutex<[PodID: (pod: Pod, shim: ScriptedShim?)]>([:])
+    /// What the registry says of pods' pasts.
+    let histories = Mutex<[PodID: PodHistory]>([:])
 
     init() async throws {
         server = try await NATSServer.start()
@@ -92,6 +94,9 @@ final class APIStage: Sendable {
         try bus.answer(Subjects.podsGet, GetPod.self) { [weak self] request in
             guard let self else { throw ErrorBody(.unavailable, "gone") }
             return try self.find(request.ref)
+        }
+        try bus.answer(Subjects.podsHistory, PodRequest.self) { [weak self] request in
+            self?.histories.withLock { $0[request.pod] } ?? PodHistory(entries: [])
         }
         try bus.answer(Subjects.podsList, ListPods.self) { [weak self] _ in
             PodPage(pods: self?.pods.withLock { $0.values.map(\.pod) } ?? [])

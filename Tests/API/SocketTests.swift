@@ -292,6 +292,7 @@ struct SocketTests {
             var deltas = 0
             var positions: [ViewMessage.Position] = []
             var notices: [ViewNotice] = []
+            var statuses: [PodStatus] = []
             var closed: Int?
         }
         let state = Mutex(State())
@@ -364,6 +365,48 @@ struct SocketTests {
         try await client.waitFor("a change") { $0.at == pod.seq }
         #expect(client.image == (try image(pod.snapshot.bytes)))
         #expect(client.state.withLock { $0.gaps } == 0)
+        connection.close()
+    }
+
+    @Test("says what the agent did at each moment of the past, once, and what it does when the viewer is back")
+    func statusOfThePast() async throws {
+        let stage = try await APIStage()
+        let pod = try await stage.pod("told", columns: 40, rows: 8)
+        for index in 0..<30 {
+            try pod.output("frame \(index)\r\n")
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        let frames = pod.frames
+        func entry(_ value: String, _ reason: String?, _ from: Int) -> PodHistory.Entry {
+            .init(what: "status", value: value, reason: reason, from: frames[from].time, to: nil, seq: frames[from].seq)
+        }
+        stage.histories.withLock {
+            $0[pod.pod] = PodHistory(entries: [
+                .init(what: "lifecycle", value: "running", reason: nil, from: frames[0].time, to: nil), entry("executing", "tool", 5), entry("waiting", "approval", 12),
+                entry("idle", "turn_done", 20),
+            ])
+        }
+        stage.change(pod.pod) { $0.status = PodStatus(status: "idle", reason: "draft", since: .now(), seq: 30) }
+        let client = ViewClient()
+        let connection = try await stage.client.terminal("told", mode: .view) { client.take($0) }
+        try await client.waitFor("live") { $0.at == pod.seq && $0.positions.last?.mode == .live && $0.statuses.map(\.reason) == ["draft"] }
+        func said(_ index: Int, _ wanted: [String]) async throws {
+            var seek = ViewCommand(type: "seek")
+            seek.seq = frames[index].seq
+            try send(connection, seek)
+            try await client.waitFor("frame \(index)") { state in
+                state.at == frames[index].seq && state.positions.last?.mode == .paused && state.statuses.map { [$0.status, $0.reason].compactMap(\.self).joined(separator: "/") } == wanted
+            }
+        }
+        try await said(14, ["idle/draft", "waiting/approval"])
+        #expect(client.state.withLock { $0.statuses.last?.since } == frames[12].time)
+        // The same is not said twice.
+        try await said(13, ["idle/draft", "waiting/approval"])
+        try await said(6, ["idle/draft", "waiting/approval", "executing/tool"])
+        try await said(2, ["idle/draft", "waiting/approval", "executing/tool", "unknown"])
+        try await said(29, ["idle/draft", "waiting/approval", "executing/tool", "unknown", "idle/turn_done"])
+        try send(connection, .live)
+        try await client.waitFor("live again") { $0.positions.last?.mode == .live && $0.statuses.last?.reason == "draft" && $0.statuses.count == 6 }
         connection.close()
     }
 
@@ -443,7 +486,8 @@ extension SocketTests.ViewClient.State {
             at = seq
         case .position(let position): positions.append(position)
         case .notice(let notice): notices.append(notice)
-        case .status, .timeline: break
+        case .status(let status): statuses.append(status)
+        case .timeline: break
         }
     }
 }

@@ -147,6 +147,16 @@ struct ReplayStateTests {
         let line = state(.playing, at: 42).statusLine(columns: 120, now: now)
         #expect(line.contains("10:00:42") && line.contains("0:42 / 10:00") && line.contains("1×"))
     }
+
+    @Test("The status line says what the agent did then")
+    func status() {
+        var state = state(.paused, at: 42)
+        #expect(!state.statusLine(columns: 120, now: now).contains("waiting"))
+        _ = state.receive(.status(PodStatus(status: "waiting", reason: "approval", since: at(40), seq: 7)), now: now)
+        #expect(state.statusLine(columns: 120, now: now).contains("waiting/approval"))
+        _ = state.receive(.status(PodStatus(status: "unknown", since: at(40), seq: 7)), now: now)
+        #expect(state.statusLine(columns: 120, now: now).contains(" unknown "))
+    }
 }
 
 @Suite("Painting a screen")

@@ -274,5 +274,6 @@ final class Past {
                     mode: clock == nil ? .paused : .playing, seq: playback.seq, time: playback.time, rate: clock?.rate,
                     first: playback.slice.meta.first, last: playback.slice.meta.last, live: playback.slice.meta.live,
                     next: playback.nextTime)))
+        session.pastStatus.stands(at: playback.time)
     }
 }

@@ -35,6 +35,8 @@ final class ViewSession: TerminalSession {
     private var sizing: RepeatedTask?
     private var ending: RepeatedTask?
     private var statuses: BusSubscription?
+    /// What the viewer is told of the past's statuses.
+    private(set) lazy var pastStatus = PastStatus(session: self)
     /// For a viewer that wants few changes: none before this, and whether one is to come then.
     private var nextChange = NIODeadline.uptimeNanoseconds(0)
     private var isChangeDue = false
@@ -279,6 +281,7 @@ final class ViewSession: TerminalSession {
                         value: ViewMessage.Position(
                             mode: .live, seq: attached.meta.seq, time: attached.meta.time, rate: 1, first: pod.started ?? pod.created,
                             last: attached.meta.time, live: true)))
+                if pastStatus.leave(), let status = pod.status { send(Typed(type: "status", value: status)) }
             } send: { delta in
                 socket?.write(delta.message)
             }
