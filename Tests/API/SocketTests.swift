@@ -398,7 +398,7 @@ struct SocketTests {
                 state.at == frames[index].seq && state.positions.last?.mode == .paused && state.statuses.map { [$0.status, $0.reason].compactMap(\.self).joined(separator: "/") } == wanted
             }
         }
-        try await said(14, ["idle/draft", "waiting/approval"])
+        try await said(12, ["idle/draft", "waiting/approval"])
         #expect(client.state.withLock { $0.statuses.last?.since } == frames[12].time)
         // The same is not said twice.
         try await said(13, ["idle/draft", "waiting/approval"])
