@@ -395,7 +395,8 @@ struct SocketTests {
             seek.seq = frames[index].seq
             try send(connection, seek)
             try await client.waitFor("frame \(index)") { state in
-                state.at == frames[index].seq && state.positions.last?.mode == .paused && state.statuses.map { [$0.status, $0.reason].compactMap(\.self).joined(separator: "/") } == wanted
+                let said = state.statuses.map { [$0.status, $0.reason].compactMap(\.self).joined(separator: "/") }
+                return state.at == frames[index].seq && state.positions.last?.mode == .paused && said == wanted
             }
         }
         try await said(12, ["idle/draft", "waiting/approval"])
