@@ -5,17 +5,19 @@ public struct PodID: Hashable, Sendable, Comparable, CustomStringConvertible {
 
     /// Takes a pod id as text; nil if it is not one.
     public init?(_ text: some StringProtocol) {
-        let bytes = text.utf8
-        guard bytes.count == 13, bytes.first == UInt8(ascii: "p"),
-            bytes.dropFirst().allSatisfy({ Self.isBase32($0) })
-        else { return nil }
+        guard Self.isOne(text.utf8) else { return nil }
         self.text = String(text)
     }
 
     /// The same for its bytes.
     init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
-        guard bytes.count == 13, bytes[0] == UInt8(ascii: "p"), bytes.dropFirst().allSatisfy({ Self.isBase32($0) }) else { return nil }
+        guard Self.isOne(bytes) else { return nil }
         text = String(decoding: bytes, as: UTF8.self)
+    }
+
+    @inline(__always)
+    private static func isOne(_ bytes: some Collection<UInt8>) -> Bool {
+        bytes.count == 13 && bytes.first == UInt8(ascii: "p") && bytes.dropFirst().allSatisfy { isBase32($0) }
     }
 
     private init(unchecked text: String) {

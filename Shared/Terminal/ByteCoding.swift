@@ -17,13 +17,6 @@ struct ByteWriter {
     mutating func cut(to count: Int) { bytes.removeLast(bytes.count - count) }
 
     mutating func byte(_ value: UInt8) { bytes.append(value) }
-
-    /// Part of other bytes, which is there.
-    @inline(__always)
-    mutating func append(_ other: [UInt8], from: Int, to: Int) {
-        other.withUnsafeBufferPointer { bytes.append(contentsOf: UnsafeBufferPointer(rebasing: $0[from..<to])) }
-    }
-
     mutating func flag(_ value: Bool) { bytes.append(value ? 1 : 0) }
 
     /// LEB128.

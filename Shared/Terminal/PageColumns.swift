@@ -28,7 +28,6 @@ public enum PageColumns {
     /// The columns of pages as `HistoryPage.encoded()` gives them. Any other bytes are kept as they are.
     public static func split(_ pages: [[UInt8]]) -> [UInt8] {
         var columns = Columns()
-        columns.texts.bytes.reserveCapacity(pages.reduce(0) { $0 + $1.count })
         for page in pages {
             let before = columns.all.map(\.bytes.count)
             do {
@@ -67,9 +66,9 @@ public enum PageColumns {
                 columns.lengths.number(length)
                 let text = reader.at
                 try reader.skipText(header & 3 == 1 ? 1 : length)
-                columns.texts.append(page, from: text, to: reader.at)
+                columns.texts.bytes.append(contentsOf: page[text..<reader.at])
             }
-            columns.texts.append(lineEnd, from: 0, to: lineEnd.count)
+            columns.texts.bytes.append(contentsOf: lineEnd)
         }
         guard reader.remaining == 0 else { throw .malformed("page") }
     }

@@ -93,14 +93,12 @@ class SearchScreen {
     const pod = store.pods.get(id), canvas = h("canvas", { "aria-hidden": "true" });
     const picture = h("a", { class: "hit-picture", href: this.address(hits[0]), tabindex: "-1", "aria-hidden": "true" }, canvas);
     let shownHit = null;
-    // As they were found, whatever is chosen since.
-    const shownToo = this.shownToo();
     const show = async hit => {
       if (shownHit === hit) return;
       shownHit = hit;
       picture.href = this.address(hit);
       try {
-        const screen = screenFromDump(await ask(`/v1/pods/${id}/screen`, { query: { seq: hit.seq, format: "json", ...shownToo }, signal: this.abort.signal }));
+        const screen = screenFromDump(await ask(`/v1/pods/${id}/screen`, { query: { seq: hit.seq, format: "json", ...this.shownToo() }, signal: this.abort.signal }));
         if (shownHit !== hit) return;
         paintPicture(canvas, screen, 390);
         this.mark(canvas, screen);
