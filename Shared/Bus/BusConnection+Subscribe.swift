@@ -8,7 +8,11 @@ public final class BusSubscription: @unchecked Sendable {
     /// What the C callback needs. Given back by libnats' on-complete callback, after the last message.
     fileprivate final class Context: Sendable {
         let handler: @Sendable (BusMessage) -> Void
-        init(_ handler: @escaping @Sendable (BusMessage) -> Void) { self.handler = handler }
+        let linger: Linger?
+        init(_ linger: Linger?, _ handler: @escaping @Sendable (BusMessage) -> Void) {
+            self.linger = linger
+            self.handler = handler
+        }
     }
 
     private let pointer = Mutex<SendablePointer?>(nil)
@@ -87,15 +91,29 @@ extension BusConnection {
         try subscribeOnThreads(subject, queue: nil, handler: handler)
     }
 
+    /// For answers on the delivery thread. A subject of its own for whatever is asked tells what it is that nobody answers.
+    /// - Parameter onNoResponders: some request whose answers come here has nobody to answer it; which one is not known.
+    @discardableResult
+    public func subscribeToAnswers(
+        _ subject: String, onNoResponders: @escaping @Sendable () -> Void, handler: @escaping @Sendable (BusMessage) -> Void
+    ) throws(BusError) -> BusSubscription {
+        if let looped { return try subscribe(subject, queue: nil, on: looped, onNoResponders: onNoResponders, handler: handler) }
+        return try subscribeOnThreads(subject, queue: nil) { message in
+            if message.isNoResponders { onNoResponders() } else { handler(message) }
+        }
+    }
+
     private func subscribeOnThreads(
         _ subject: String, queue: String?, handler: @escaping @Sendable (BusMessage) -> Void
     ) throws(BusError) -> BusSubscription {
-        let context = Unmanaged.passRetained(BusSubscription.Context(handler)).toOpaque()
+        let context = Unmanaged.passRetained(BusSubscription.Context(linger, handler)).toOpaque()
         let deliver: natsMsgHandler = { _, _, message, context in
             guard let message else { return }
             let owned = BusMessage(owning: message)
             guard let context else { return }
-            Unmanaged<BusSubscription.Context>.fromOpaque(context).takeUnretainedValue().handler(owned)
+            let subscription = Unmanaged<BusSubscription.Context>.fromOpaque(context).takeUnretainedValue()
+            subscription.linger?.pauseAfterQuiet()
+            subscription.handler(owned)
         }
         var created: OpaquePointer?
         var status = NATS_OK
@@ -117,7 +135,6 @@ extension BusConnection {
         return BusSubscription(pointer, state: state)
     }
 
-    /// - Parameter onNoResponders: a request whose answers come here, nobody knows which, has nobody to answer it.
     func subscribe(
         _ subject: String, queue: String?, on looped: LoopedConnection, onNoResponders: @escaping @Sendable () -> Void = {},
         handler: @escaping @Sendable (BusMessage) -> Void

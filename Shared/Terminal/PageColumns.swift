@@ -29,7 +29,7 @@ public enum PageColumns {
     public static func split(_ pages: [[UInt8]]) -> [UInt8] {
         var columns = Columns()
         for page in pages {
-            let before = columns.all.map(\.bytes.count)
+            let before = columns.all.map { $0.bytes.count }
             do {
                 try split(page, into: &columns)
             } catch {

@@ -72,6 +72,27 @@ enum HandlerThread: CaseIterable {
         await other.close()
     }
 
+    @Test("with linger, what comes shortly after the first message is there when that is handled")
+    func linger() async throws {
+        let server = try await NATSServer.start()
+        let bus = try await server.connect { $0.linger = .milliseconds(500) }
+        let other = try await server.connect { $0.sendAsSoonAsPossible = false }
+        let subscription = Mutex<BusSubscription?>(nil)
+        let seen = Mutex<[(payload: [UInt8], waiting: Int)]>([])
+        let made = try bus.subscribe("a") { message in
+            let waiting = subscription.withLock { $0?.pending.messages } ?? 0
+            seen.withLock { $0.append((message.payload, waiting)) }
+        }
+        subscription.withLock { $0 = made }
+        try await bus.flush()
+        for number in 0..<10 { try other.publish("a", payload: [UInt8(number)]) }
+        try await eventually { seen.withLock { $0.count == 10 } }
+        #expect(seen.withLock { $0.map(\.payload) } == (0..<10).map { [UInt8($0)] })
+        #expect(seen.withLock { $0[0].waiting } >= 9)
+        await bus.close()
+        await other.close()
+    }
+
     @Test("a thousand requests at once each get their own answer")
     func manyRequests() async throws {
         let server = try await NATSServer.start()

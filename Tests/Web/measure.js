@@ -145,7 +145,20 @@ try {
   }
   if (does("storm")) {
     const seconds = Number(process.env.STORM_SECONDS ?? 30);
-    const pod = await stack.run("storm", ["bash", "-c", `read; end=$((SECONDS+${seconds})); base64 -w 100 /dev/urandom | head -c 10485760 > "$HOME_OF_STORM"; while [ $SECONDS -lt $end ]; do cat "$HOME_OF_STORM"; sleep 0.9; done; printf '\\e[2J\\e[Hthe storm is over\\n'; exec sleep 1000`], ["--env", `HOME_OF_STORM=${join(stack.home, "storm.txt")}`]);
+    // Ten megabytes a second, in pieces of a fortieth of a second or, with STORM_BURSTS=1, all at once each second.
+    const bursts = process.env.STORM_BURSTS === "1";
+    const storm = `const { randomBytes } = require("node:crypto"), rows = [];
+      const text = Buffer.from(randomBytes(7864320).toString("base64").replace(/.{100}/g, "$&\\n")), size = ${bursts ? "text.length" : "text.length / 40 | 0"};
+      process.stdin.once("data", () => {
+        const began = Date.now(), due = () => Math.min(Date.now() - began, ${seconds * 1000}) / ${bursts ? 1000 : 25};
+        let written = 0;
+        (function next() {
+          while (written < due()) { const from = written++ * size % (text.length - size + 1); process.stdout.write(text.subarray(from, from + size)); }
+          if (Date.now() - began < ${seconds * 1000}) setTimeout(next, 5);
+          else { process.stdout.write("\\x1b[2J\\x1b[Hthe storm is over\\n"); setInterval(() => {}, 1000); }
+        })();
+      });`;
+    const pod = await stack.run("storm", [process.execPath, "-e", storm]);
     const page = await signedIn();
     await page.open(`${stack.address}/pods/${pod}`);
     await page.until("document.querySelector('.terminal')?.terminal.screen.seq != null");
