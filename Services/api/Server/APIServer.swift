@@ -109,9 +109,10 @@ public struct APIServer: Service {
                     responder: responder, admit: { head, peer in TerminalRoutes.admit(head, access, peer: peer, proxies: proxies) },
                     serve: { request in
                         let audit = SocketAudit(auditor, person: request.person, address: request.address)
+                        let caller = SocketCaller(request: request, service: service.asking(for: request.person), access: access, audit: audit)
                         return switch request.mode {
-                        case .raw: RawSession(request: request, service: service.asking(for: request.person), access: access, audit: audit)
-                        case .view: ViewSession(request: request, service: service.asking(for: request.person), access: access, audit: audit)
+                        case .raw: RawSession(caller)
+                        case .view: ViewSession(caller)
                         }
                     }, limits: .init(), patience: .nanoseconds(patience.microseconds * 1000), certificate: certificate)
             },

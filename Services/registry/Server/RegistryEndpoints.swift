@@ -9,7 +9,7 @@ internal import Synchronization
 final class RegistryEndpoints: Sendable {
     private let service: RegistryService
     private let sender: EventSender
-    private let subscriptions = Mutex<[BusSubscription]>([])
+    private let answers = Mutex<OutboxAnswers?>(nil)
     private let beats = Mutex<[String: (count: Int, missing: [PodID: Int])]>([:])
 
     init(service: RegistryService, sender: EventSender) {
@@ -19,27 +19,12 @@ final class RegistryEndpoints: Sendable {
 
     func open(on bus: BusConnection, counting micro: Microservice?) throws {
         let service = service
-        let sender = sender
+        let answers = OutboxAnswers(on: bus, queue: "registry", sender: sender, counting: micro)
+        self.answers.withLock { $0 = answers }
         func answer<Question: Decodable & Sendable & SendableMetatype, Answer: Encodable & SendableMetatype>(
             _ subject: String, _ body: @escaping @Sendable (Question) async throws -> Answer
         ) throws {
-            let name = subject.split(separator: ".").dropFirst().joined(separator: "-")
-            let count = micro?.addEndpoint(name: name, subject: subject, queue: "registry")
-            let subscription = try bus.answer(subject, queue: "registry", Question.self) { question in
-                let began = ContinuousClock.now
-                do {
-                    let answer = try await body(question)
-                    count?(.now - began, nil)
-                    await sender.wake()
-                    return answer
-                } catch {
-                    count?(.now - began, "\(error)")
-                    // A failed start is an event too.
-                    await sender.wake()
-                    throw error
-                }
-            }
-            subscriptions.withLock { $0.append(subscription) }
+            try answers.answer(subject, name: subject.split(separator: ".").dropFirst().joined(separator: "-"), body)
         }
         try answer(Subjects.podsCreate) { (request: CreatePod) in try await service.create(request) }
         try answer(Subjects.podsImport) { (request: ImportPod) in try await service.importPod(request) }
@@ -66,7 +51,7 @@ final class RegistryEndpoints: Sendable {
     }
 
     func close() {
-        for subscription in subscriptions.withLock({ $0 }) { subscription.unsubscribe() }
+        answers.withLock { $0 }?.close()
     }
 
     /// Every fifth beat of a runner is compared with the registry's own list.

@@ -20,11 +20,9 @@ final class RawSession: TerminalSession {
         var redraw: Bool?
     }
 
-    private let request: TerminalRequest
-    private let service: TerminalService
-    private let access: Access
-    private let audit: SocketAudit
-    private let viewer = TerminalService.newViewer()
+    private let caller: SocketCaller
+    private var request: TerminalRequest { caller.request }
+    private var service: TerminalService { caller.service }
     private var socket: TerminalSocket?
     private var pod: Pod?
     private var membership: LiveFeeds.Membership?
@@ -40,25 +38,19 @@ final class RawSession: TerminalSession {
     private var isScreenAsked = false
     private var hasBeenShown = false
 
-    init(request: TerminalRequest, service: TerminalService, access: Access, audit: SocketAudit) {
-        self.request = request
-        self.service = service
-        self.access = access
-        self.audit = audit
-        hides = !Visibility.seesLive(request.person, reveal: request.reveal)
+    init(_ caller: SocketCaller) {
+        self.caller = caller
+        hides = !Visibility.seesLive(caller.request.person, reveal: caller.request.reveal)
     }
 
     // MARK: - Life
 
     func opened(_ socket: TerminalSocket) {
         self.socket = socket
-        let (service, request) = (self.service, self.request)
-        onLoop(after: { () async throws(ErrorBody) in try await service.pod(for: request) }) { session, result in
+        onLoop(after: { [caller] () async throws(ErrorBody) in try await caller.admitted() }) { session, result in
             switch result {
             case .success(let pod): session.begin(pod)
-            case .failure(let error):
-                if error.isDenial { session.audit.note("openTerminal", on: request.pod, .denied, code: error.code.rawValue) }
-                session.end(error)
+            case .failure(let error): session.end(error)
             }
         }
     }
@@ -68,19 +60,13 @@ final class RawSession: TerminalSession {
         membership?.end()
         membership = nil
         join.stop()
-        if let pod { service.release(pod.pod, viewer: viewer, person: request.person) }
+        caller.end(pod)
     }
 
     private func begin(_ pod: Pod) {
         self.pod = pod
-        if request.person.pod != nil {
-            let (grants, author) = (service.grants, request.person.author)
-            socket?.closeUnless("the binding that allowed this has ended") { grants.allows(author, .read, on: pod.pod) }
-        } else {
-            let (access, person) = (self.access, request.person)
-            socket?.closeUnless("the token that allowed this has ended") { access.isStillGood(person) }
-        }
         guard let socket else { return }
+        caller.begin(pod, on: socket)
         guard pod.lifecycle.isLive else { return showLast(pod) }
         do throws(BusError) {
             membership = try service.feeds.followOutput(of: pod.pod, on: socket.eventLoop) { [weak self] frames in
@@ -89,7 +75,6 @@ final class RawSession: TerminalSession {
         } catch {
             return end(ErrorBody(error))
         }
-        if request.reveal { audit.note("revealTerminal", on: pod.pod.text, .done, code: "") }
         if hides { screenIsDue() } else { perform(join.begin()) }
         if let columns = request.columns, let rows = request.rows { resize(columns, rows) }
         let typed = early
@@ -98,10 +83,8 @@ final class RawSession: TerminalSession {
     }
 
     private func end(_ error: ErrorBody) {
-        let code =
-            error.code == .notFound ? TerminalCloseCode.noSuchPod : error.code == .denied || error.code == .unauthenticated ? TerminalCloseCode.denied : TerminalCloseCode.notReady
         notify(Notice(error: error))
-        socket?.close(code: code, reason: error.message)
+        socket?.close(code: TerminalCloseCode.of(error), reason: error.message)
     }
 
     /// The pod runs no more: its last screen, how it ended, and the end.
@@ -252,28 +235,13 @@ final class RawSession: TerminalSession {
         }
         var binary = binary
         guard let bytes = binary.readBytes(length: binary.readableBytes), !bytes.isEmpty else { return }
-        let reply = replies()
-        let (audit, target) = (self.audit, pod.pod.text)
+        let failed = failures()
         do throws(ErrorBody) {
-            service.relay.type(bytes, on: try keyboard(pod)) { result in
-                audit.note("typeInTerminal", on: target, result)
-                switch result {
-                case .success(let applied) where applied.result == .applied: break
-                case .success(let applied): reply(Notice(error: ErrorBody(applied)))
-                case .failure(let error): reply(Notice(error: error))
-                }
-            }
+            if knownKeyboard == nil { knownKeyboard = try caller.keyboard(pod, via: "attach") }
+            if let knownKeyboard { caller.type(bytes, on: knownKeyboard, pod, failed: failed) }
         } catch {
             notify(Notice(error: error))
         }
-    }
-
-    private func keyboard(_ pod: Pod) throws(ErrorBody) -> RelayClient.Keyboard {
-        if let known = knownKeyboard { return known }
-        let keyboard = try RelayClient.Keyboard(
-            Write(pod: pod.pod, author: request.person.author, role: request.person.role, viewer: viewer, via: "attach"))
-        knownKeyboard = keyboard
-        return keyboard
     }
 
     func received(text: String) {
@@ -296,36 +264,18 @@ final class RawSession: TerminalSession {
     private func resize(_ columns: Int, _ rows: Int) {
         guard let pod else { return }
         if let problem = PodSpec.sizeProblem(columns: columns, rows: rows) { return notify(Notice(error: problem)) }
-        let (service, request, viewer) = (self.service, self.request, self.viewer)
-        onLoop(after: { () async throws(ErrorBody) in
-            try await service.resize(pod.pod, columns: columns, rows: rows, viewer: viewer, request: request)
-        }) { session, result in
-            session.audit.note("resizeTerminal", on: pod.pod.text, result)
-            session.tell(result)
+        onLoop(after: { [caller] () async throws(ErrorBody) in try await caller.resize(pod, columns: columns, rows: rows) }) { session, result in
+            session.caller.audit.note("resizeTerminal", on: pod.pod.text, result)
+            if let error = SocketCaller.refusal(result) { session.notify(Notice(error: error)) }
         }
     }
 
     private func take() {
         guard let pod else { return }
-        let (service, person, viewer) = (self.service, request.person, self.viewer)
-        onLoop(after: { () async throws(ErrorBody) in
-            try await service.relay.take(
-                ViewerRequest(pod: pod.pod, viewer: viewer, author: person.author, role: person.role))
-        }) { session, result in
-            session.audit.note("takeTerminal", on: pod.pod.text, result)
-            if case .success(let applied) = result, applied.result == .applied {
-                session.notify(Notice(writer: .init(author: person.author, you: true)))
-            } else {
-                session.tell(result)
-            }
-        }
-    }
-
-    private func tell(_ result: Result<Applied, ErrorBody>) {
-        switch result {
-        case .success(let applied) where applied.result == .applied: break
-        case .success(let applied): notify(Notice(error: ErrorBody(applied)))
-        case .failure(let error): notify(Notice(error: error))
+        onLoop(after: { [caller] () async throws(ErrorBody) in try await caller.take(pod) }) { session, result in
+            session.caller.audit.note("takeTerminal", on: pod.pod.text, result)
+            let error = SocketCaller.refusal(result)
+            session.notify(error.map { Notice(error: $0) } ?? Notice(writer: .init(author: session.request.person.author, you: true)))
         }
     }
 
@@ -336,12 +286,12 @@ final class RawSession: TerminalSession {
         socket.send(WebSocketWire.message(.text, payload: text))
     }
 
-    /// A way to send a notice from any thread.
-    private func replies() -> @Sendable (Notice) -> Void {
+    /// A way to tell an error from any thread.
+    private func failures() -> @Sendable (ErrorBody) -> Void {
         guard let socket else { return { _ in } }
         let session = NIOLoopBound(Weak(self), eventLoop: socket.eventLoop)
         let loop = socket.eventLoop
-        return { notice in loop.execute { session.value.object?.notify(notice) } }
+        return { error in loop.execute { session.value.object?.notify(Notice(error: error)) } }
     }
 
     private func onLoop<Value: Sendable>(

@@ -20,11 +20,9 @@ final class ViewSession: TerminalSession {
         case past(Past)
     }
 
-    let request: TerminalRequest
-    let service: TerminalService
-    private let access: Access
-    private let audit: SocketAudit
-    private let viewer = TerminalService.newViewer()
+    private let caller: SocketCaller
+    var request: TerminalRequest { caller.request }
+    var service: TerminalService { caller.service }
     private(set) var socket: TerminalSocket?
     private(set) var pod: Pod?
     private var mode = Mode.opening
@@ -44,25 +42,19 @@ final class ViewSession: TerminalSession {
     private let hidesLive: Bool
     var redactor: Redactor? { request.reveal ? nil : service.redactor }
 
-    init(request: TerminalRequest, service: TerminalService, access: Access, audit: SocketAudit) {
-        self.request = request
-        self.service = service
-        self.access = access
-        self.audit = audit
-        hidesLive = !Visibility.seesLive(request.person, reveal: request.reveal)
+    init(_ caller: SocketCaller) {
+        self.caller = caller
+        hidesLive = !Visibility.seesLive(caller.request.person, reveal: caller.request.reveal)
     }
 
     // MARK: - Life
 
     func opened(_ socket: TerminalSocket) {
         self.socket = socket
-        let (service, request) = (self.service, self.request)
-        onLoop(after: { () async throws(ErrorBody) in try await service.pod(for: request) }) { session, result in
+        onLoop(after: { [caller] () async throws(ErrorBody) in try await caller.admitted() }) { session, result in
             switch result {
             case .success(let pod): session.begin(pod)
-            case .failure(let error):
-                if error.isDenial { session.audit.note("openTerminal", on: request.pod, .denied, code: error.code.rawValue) }
-                session.end(error)
+            case .failure(let error): session.end(error)
             }
         }
     }
@@ -74,19 +66,12 @@ final class ViewSession: TerminalSession {
         statuses?.unsubscribe()
         if case .past(let past) = mode { past.stop() }
         mode = .opening
-        if let pod { service.release(pod.pod, viewer: viewer, person: request.person) }
+        caller.end(pod)
     }
 
     private func begin(_ pod: Pod) {
         self.pod = pod
-        if request.reveal { audit.note("revealTerminal", on: pod.pod.text, .done, code: "") }
-        if request.person.pod != nil {
-            let (grants, author) = (service.grants, request.person.author)
-            socket?.closeUnless("the binding that allowed this has ended") { grants.allows(author, .read, on: pod.pod) }
-        } else {
-            let (access, person) = (self.access, request.person)
-            socket?.closeUnless("the token that allowed this has ended") { access.isStillGood(person) }
-        }
+        if let socket { caller.begin(pod, on: socket) }
         followStatus(of: pod)
         if let status = pod.status { send(Typed(type: "status", value: status)) }
         if let columns = request.columns, let rows = request.rows { resize(columns, rows) }
@@ -120,10 +105,7 @@ final class ViewSession: TerminalSession {
 
     private func end(_ error: ErrorBody) {
         tell(error)
-        socket?.close(
-            code: error.code == .notFound
-                ? TerminalCloseCode.noSuchPod
-                : error.code == .denied || error.code == .unauthenticated ? TerminalCloseCode.denied : TerminalCloseCode.notReady, reason: error.message)
+        socket?.close(code: TerminalCloseCode.of(error), reason: error.message)
     }
 
     // MARK: - Commands
@@ -335,20 +317,12 @@ final class ViewSession: TerminalSession {
             return tell(ErrorBody(.badRequest, "input needs text or bytes_b64"))
         }
         guard !bytes.isEmpty || command.submit == true else { return }
-        let reply = notices()
-        let (audit, target) = (self.audit, pod.pod.text)
-        let write = Write(
-            pod: pod.pod, author: request.person.author, role: request.person.role, viewer: viewer, via: "web", ifSeq: command.ifSeq,
-            submit: command.submit, paste: command.paste)
+        let failed = failures()
         do throws(ErrorBody) {
-            service.relay.type(bytes, on: try .init(write)) { result in
-                audit.note("typeInTerminal", on: target, result)
-                switch result {
-                case .success(let applied) where applied.result == .applied: break
-                case .success(let applied): reply(ViewNotice(type: "error", error: ErrorBody(applied)))
-                case .failure(let error): reply(ViewNotice(type: "error", error: error))
-                }
+            let keyboard = try caller.keyboard(pod, via: "web") { write in
+                (write.ifSeq, write.submit, write.paste) = (command.ifSeq, command.submit, command.paste)
             }
+            caller.type(bytes, on: keyboard, pod, failed: failed)
         } catch {
             tell(error)
         }
@@ -357,13 +331,12 @@ final class ViewSession: TerminalSession {
     private func resize(_ columns: Int, _ rows: Int) {
         guard let pod, let socket else { return }
         if let problem = PodSpec.sizeProblem(columns: columns, rows: rows) { return tell(problem) }
-        let (service, request, viewer) = (self.service, self.request, self.viewer)
-        let ask: @Sendable () async throws(ErrorBody) -> Applied = { () async throws(ErrorBody) in
-            try await service.resize(pod.pod, columns: columns, rows: rows, viewer: viewer, request: request)
+        let ask: @Sendable () async throws(ErrorBody) -> Applied = { [caller] () async throws(ErrorBody) in
+            try await caller.resize(pod, columns: columns, rows: rows)
         }
         onLoop(after: ask) { session, result in
-            session.audit.note("resizeTerminal", on: pod.pod.text, result)
-            session.tell(result)
+            session.caller.audit.note("resizeTerminal", on: pod.pod.text, result)
+            if let error = SocketCaller.refusal(result) { session.tell(error) }
         }
         sizing?.cancel()
         sizing = nil
@@ -376,17 +349,10 @@ final class ViewSession: TerminalSession {
 
     private func take() {
         guard let pod else { return }
-        let (service, person, viewer) = (self.service, request.person, self.viewer)
-        onLoop(after: { () async throws(ErrorBody) in
-            try await service.relay.take(
-                ViewerRequest(pod: pod.pod, viewer: viewer, author: person.author, role: person.role))
-        }) { session, result in
-            session.audit.note("takeTerminal", on: pod.pod.text, result)
-            if case .success(let applied) = result, applied.result == .applied {
-                session.send(ViewNotice(type: "writer", writer: .init(author: person.author, you: true)))
-            } else {
-                session.tell(result)
-            }
+        onLoop(after: { [caller] () async throws(ErrorBody) in try await caller.take(pod) }) { session, result in
+            session.caller.audit.note("takeTerminal", on: pod.pod.text, result)
+            if let error = SocketCaller.refusal(result) { return session.tell(error) }
+            session.send(ViewNotice(type: "writer", writer: .init(author: session.request.person.author, you: true)))
         }
     }
 
@@ -403,14 +369,6 @@ final class ViewSession: TerminalSession {
 
     // MARK: - Sending
 
-    private func tell(_ result: Result<Applied, ErrorBody>) {
-        switch result {
-        case .success(let applied) where applied.result == .applied: break
-        case .success(let applied): tell(ErrorBody(applied))
-        case .failure(let error): tell(error)
-        }
-    }
-
     func tell(_ error: ErrorBody) {
         send(ViewNotice(type: "error", error: error))
     }
@@ -424,11 +382,12 @@ final class ViewSession: TerminalSession {
         socket?.send(WebSocketWire.message(.binary, payload: bytes))
     }
 
-    private func notices() -> @Sendable (ViewNotice) -> Void {
+    /// A way to tell an error from any thread.
+    private func failures() -> @Sendable (ErrorBody) -> Void {
         guard let socket else { return { _ in } }
         let bound = NIOLoopBound(Weak(self), eventLoop: socket.eventLoop)
         let loop = socket.eventLoop
-        return { notice in loop.execute { bound.value.object?.send(notice) } }
+        return { error in loop.execute { bound.value.object?.tell(error) } }
     }
 
     func onLoop<Value: Sendable>(
