@@ -306,8 +306,9 @@ extension Core {
     /// REP.
     mutating func repeatLast(_ count: Int) {
         guard lastScalar != 0 else { return }
-        // More than a screen of the same character looks like a screen of it.
-        for _ in 0..<min(count, columns * rows) {
+        // More than a screen of the same character looks like a screen of it, but for where the last line ends.
+        let screen = columns * rows, line = max(1, (right - left + 1) / max(1, ScalarClass(lastScalar).width))
+        for _ in 0..<(count <= screen ? count : screen + (count - screen) % line) {
             joinable = false
             printScalar(lastScalar)
         }

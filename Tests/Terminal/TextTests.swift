@@ -55,6 +55,9 @@ struct TextTests {
         #expect(Terminal.fed("漢\u{1B}[2b").lines == ["漢漢漢"])
         #expect(Terminal.fed("a\r\n\u{1B}[3b").lines == ["a"])
         #expect(Terminal.fed("a\u{1B}[2000000000b", columns: 5, rows: 2).lines.first == "aaaaa")
+        // However many, the last line ends where they end.
+        #expect(Terminal.fed("a\u{1B}[13b", columns: 5, rows: 2).lines == ["aaaaa", "aaaa"])
+        #expect(Terminal.fed("漢\u{1B}[13b", columns: 5, rows: 2).lines == ["漢漢", "漢漢"])
     }
 
     @Test("Wrapping can be turned off, and inserting on")
