@@ -51,6 +51,7 @@ extension Core {
                 write(&last, 1, pen)
                 lastRow = row
                 lastColumn = limit
+                pendingWrap = true
                 left = 0
                 break
             }
@@ -113,7 +114,7 @@ extension Core {
         pendingWrap = false
         guard modes.autowrap else { return }
         let limit = printLimit
-        if limit == columns - 1 || (hasDoubleRows && left == 0) { grid.setWrapped(row, true) }
+        if column == limit && (limit == columns - 1 || (hasDoubleRows && left == 0)) { grid.setWrapped(row, true) }
         column = column >= left ? left : 0
         lineFeed()
     }
@@ -224,7 +225,8 @@ extension Core {
     private mutating func advance(_ width: Int, _ limit: Int) {
         if column + width > limit {
             column = limit
-            if modes.autowrap { pendingWrap = true }
+            // Noted without autowrap too, as in xterm: a wrap that is allowed later is made up for.
+            pendingWrap = true
             if limit == columns - 1 { grid.setWrapped(row, false) }
         } else {
             column += width

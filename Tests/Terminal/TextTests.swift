@@ -63,6 +63,9 @@ struct TextTests {
     @Test("Wrapping can be turned off, and inserting on")
     func wrapAndInsert() {
         #expect(Terminal.fed("\u{1B}[?7labcdefg", columns: 4).lines == ["abcg"])
+        #expect(Terminal.fed("\u{1B}[?7labcd\u{1B}[?7he", columns: 4).lines == ["abcd", "e"])
+        #expect(Terminal.fed("\u{1B}[?7labcdefg\u{1B}[?7hh", columns: 4).lines == ["abcg", "h"])
+        #expect(Terminal.fed("\u{1B}[?7lab漢\u{1B}[?7he", columns: 4).lines == ["ab漢", "e"])
         #expect(Terminal.fed("abc\r\u{1B}[4hX\u{1B}[4lY").lines == ["XYbc"])
         let terminal = Terminal.fed("abcd", columns: 4)
         #expect(terminal.cursor.pendingWrap && terminal.cursor.column == 3)
