@@ -40,7 +40,7 @@ extension Core {
         if originMode { out += "\u{1B}[?6h" }
         let (r, c) = originMode ? (row - top, column - left) : (row, column)
         out += "\u{1B}[\(max(r, 0) + 1);\(max(c, 0) + 1)H"
-        if pendingWrap { pendingCharacter(&out) }
+        if pendingWrap && isAtLineEnd { pendingCharacter(&out) }
         pen(&out)
         out += "\u{1B}[?25\(cursorVisible ? "h" : "l")"
         let shape = cursorShape == .block ? 2 : cursorShape == .underline ? 4 : 6

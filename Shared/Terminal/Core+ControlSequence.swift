@@ -47,7 +47,7 @@ extension Core {
         case UInt8(ascii: "K"): eraseInLine(parameter(0, 0), selective: false)
         case UInt8(ascii: "J"):
             eraseInDisplay(parameter(0, 0), selective: false)
-            pendingWrap = false
+            if parameter(0, 0) != 3 { pendingWrap = false }
         case UInt8(ascii: "A"): moveUp(parameter(0))
         case UInt8(ascii: "B"): moveDown(parameter(0))
         case UInt8(ascii: "C"): moveRight(parameter(0))
@@ -166,25 +166,22 @@ extension Core {
 
     /// SL and SR.
     private mutating func shiftColumns(_ count: Int, left toLeft: Bool) {
-        guard row >= top, row <= bottom else { return }
+        guard isInsideMargins else { return }
         for line in top...bottom {
             if toLeft { deleteColumns(line, left, count) } else { insertColumns(line, left, count) }
         }
-        pendingWrap = false
     }
 
     /// DECIC.
     private mutating func insertMarginColumns(_ count: Int) {
         guard isInsideMargins else { return }
         for line in top...bottom { insertColumns(line, column, count) }
-        pendingWrap = false
     }
 
     /// DECDC.
     private mutating func deleteMarginColumns(_ count: Int) {
         guard isInsideMargins else { return }
         for line in top...bottom { deleteColumns(line, column, count) }
-        pendingWrap = false
     }
 
     // MARK: - Margins, tabs

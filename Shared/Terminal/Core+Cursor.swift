@@ -4,6 +4,9 @@ extension Core {
         hasDoubleRows && grid.isDoubleWidth(row) ? max(columns / 2, 1) - 1 : columns - 1
     }
 
+    /// Whether text that goes on here wraps.
+    var isAtLineEnd: Bool { column == right || column == lastColumn(row) }
+
     /// CUP and friends: from 0, relative to the margins in origin mode.
     mutating func moveTo(row newRow: Int, column newColumn: Int) {
         if originMode {
@@ -125,7 +128,7 @@ extension Core {
             row = min(max(row, top), bottom)
             column = min(max(column, left), right)
         }
-        pendingWrap = saved.pendingWrap && column == lastColumn(row)
+        pendingWrap = saved.pendingWrap && isAtLineEnd
         joinable = false
     }
 
@@ -142,7 +145,7 @@ extension Core {
         grid.scrolled = 0
         grid.indexScrolled = 0
         grid.touchAll()
-        pendingWrap = pendingWrap && column == lastColumn(row)
+        pendingWrap = pendingWrap && isAtLineEnd
         joinable = false
     }
 

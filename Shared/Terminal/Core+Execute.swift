@@ -117,11 +117,11 @@ extension Core {
 
     /// DECFI.
     private mutating func forwardIndex() {
-        pendingWrap = false
         if column == right && row >= top && row <= bottom {
             for line in top...bottom { deleteColumns(line, left, 1) }
         } else if column < columns - 1 {
             column += 1
+            pendingWrap = false
         }
     }
 
@@ -154,9 +154,6 @@ extension Core {
         grid.setContentFlags(row, grid.rowFlags(row) & RowFlags.wrapped | flags)
         if flags != 0 { erase(row, lastColumn(row) + 1, columns) }
         grid.touch(row)
-        if column > lastColumn(row) {
-            column = lastColumn(row)
-            pendingWrap = false
-        }
+        column = min(column, lastColumn(row))
     }
 }

@@ -46,7 +46,8 @@ extension Core {
                     if value == 38 { style.foreground = color } else if value == 48 { style.background = color } else { style.underlineColor = color }
                 }
                 next = used
-            default: selectGraphic(value)
+            // Of other attributes xterm knows no variants.
+            default: if next == index + 1 { selectGraphic(value) }
             }
             index = next
         }
@@ -108,7 +109,7 @@ extension Core {
         case 2:
             guard let red = byte(next + 1), let green = byte(next + 2), let blue = byte(next + 3) else { return (nil, min(next + 4, count)) }
             return (.rgb(red, green, blue), next + 4)
-        default: return (nil, next)
+        default: return (nil, next + 1)
         }
     }
 

@@ -25,9 +25,7 @@ extension Core {
         case 6:
             originMode = on
             moveTo(row: 0, column: 0)
-        case 7:
-            modes.autowrap = on
-            if !on { pendingWrap = false }
+        case 7: modes.autowrap = on
         case 8: modes.autorepeat = on
         case 9: setMouse(.x10, on)
         case 12: cursorBlinks = on
@@ -42,9 +40,10 @@ extension Core {
         case 67: modes.backarrowSendsBackspace = on
         case 69:
             modes.leftRightMargins = on
-            left = 0
-            right = columns - 1
-            if on && hasDoubleRows {
+            if !on {
+                left = 0
+                right = columns - 1
+            } else if hasDoubleRows {
                 for row in 0..<rows { grid.setContentFlags(row, grid.rowFlags(row) & RowFlags.wrapped) }
             }
         case 1000: setMouse(.normal, on)

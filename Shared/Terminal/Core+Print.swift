@@ -51,6 +51,7 @@ extension Core {
                 write(&last, 1, pen)
                 lastRow = row
                 lastColumn = limit
+                pendingWrap = true
                 left = 0
                 break
             }
@@ -113,7 +114,7 @@ extension Core {
         pendingWrap = false
         guard modes.autowrap else { return }
         let limit = printLimit
-        if limit == columns - 1 || (hasDoubleRows && left == 0) { grid.setWrapped(row, true) }
+        if column == limit && (limit == columns - 1 || (hasDoubleRows && left == 0)) { grid.setWrapped(row, true) }
         column = column >= left ? left : 0
         lineFeed()
     }
@@ -224,7 +225,8 @@ extension Core {
     private mutating func advance(_ width: Int, _ limit: Int) {
         if column + width > limit {
             column = limit
-            if modes.autowrap { pendingWrap = true }
+            // Noted without autowrap too, as in xterm: a wrap that is allowed later is made up for.
+            pendingWrap = true
             if limit == columns - 1 { grid.setWrapped(row, false) }
         } else {
             column += width
@@ -306,8 +308,9 @@ extension Core {
     /// REP.
     mutating func repeatLast(_ count: Int) {
         guard lastScalar != 0 else { return }
-        // More than a screen of the same character looks like a screen of it.
-        for _ in 0..<min(count, columns * rows) {
+        // More than a screen of the same character looks like a screen of it, but for where the last line ends.
+        let screen = columns * rows, line = max(1, (right - left + 1) / max(1, ScalarClass(lastScalar).width))
+        for _ in 0..<(count <= screen ? count : screen + (count - screen) % line) {
             joinable = false
             printScalar(lastScalar)
         }

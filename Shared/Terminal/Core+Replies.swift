@@ -25,7 +25,7 @@ extension Core {
         case 26: reply("\u{1B}[?27;1;0;0n")  // keyboard: North American
         case 53, 55: reply("\u{1B}[?50n")  // no locator
         case 56: reply("\u{1B}[?57;0n")
-        case 62: reply("\u{1B}[0*{")
+        case 62: reply("\u{1B}[0000*{")
         case 63: reply("\u{1B}P\(parameter(1, 0))!~0000\u{1B}\\")
         case 75: reply("\u{1B}[?70n")
         case 85: reply("\u{1B}[?83n")

@@ -388,7 +388,6 @@ struct Core: ~Copyable {
         bottom = rows - 1
         left = 0
         right = columns - 1
-        pendingWrap = false
         joinable = false
         modes.insert = false
         modes.keyboardLocked = false

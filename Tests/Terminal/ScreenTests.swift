@@ -86,6 +86,38 @@ struct ScreenTests {
         #expect(Terminal.fed("abc\u{1B}[3;5r\u{1B}[1;2H\u{1B}[\(final)").lines == [final == "P" ? "ac" : "a bc"])
     }
 
+    @Test(
+        "A pending wrap waits through what neither moves the cursor nor changes text at it",
+        arguments: [
+            ("\u{1B}[3J", "abcd"), ("\u{1B}[?7l\u{1B}[?7h", "abcd"), ("\u{1B}[!p", "abcd"), ("\u{1B}['}", "abc"), ("\u{1B}['~", "abc"), ("\u{1B}9", "bcd"),
+            ("\u{1B}[ @", "bcd"), ("\u{1B}[ A", " abc"), ("\u{1B}#6", "ab"),
+        ])
+    func waitingWrap(sequence: String, first: String) {
+        #expect(Terminal.fed("abcd" + sequence + "X", columns: 4).lines == [first, "X"])
+    }
+
+    @Test("A wrap at the right margin outlives DECRC and a change of screens; after DECSTR the line is no wrapped one")
+    func waitingWrapAtMargin() {
+        let margin = "\u{1B}[?69h\u{1B}[2;4s\u{1B}[1;2Habc"
+        #expect(Terminal.fed(margin + "\u{1B}7\u{1B}[H\u{1B}8X", columns: 6).lines == [" abc", " X"])
+        #expect(Terminal.fed(margin + "\u{1B}[?47hX", columns: 6).lines == ["", " X"])
+        let reset = Terminal.fed(margin + "\u{1B}[!pX", columns: 6)
+        #expect(reset.lines == [" abc", "X"])
+        #expect(!reset.isWrapped(0))
+    }
+
+    @Test("Setting the left and right margin mode again keeps the margins")
+    func marginModeAgain() {
+        #expect(Terminal.fed("\u{1B}[?69h\u{1B}[2;4s\u{1B}[?69h\u{1B}[1;2Habcd", columns: 6).lines == [" abc", " d"])
+    }
+
+    @Test("SL and SR do nothing beside the margins", arguments: ["@", "A"])
+    func shiftBeside(final: String) {
+        let margins = "abcdef\u{1B}[?69h\u{1B}[3;5s"
+        for column in [1, 6] { #expect(Terminal.fed(margins + "\u{1B}[1;\(column)H\u{1B}[2 \(final)").lines == ["abcdef"]) }
+        #expect(Terminal.fed(margins + "\u{1B}[1;3H\u{1B}[2 \(final)").lines == [final == "@" ? "abe  f" : "ab  cf"])
+    }
+
     @Test("A cursor that comes to a double-width line from beyond its end prints at its end, and traps nothing")
     func beyondDoubleWidth() {
         let beyond = "\u{1B}[2;1H\u{1B}#6\u{1B}[1;35H\n"

@@ -10,6 +10,9 @@ struct StyleTests {
         #expect(style("\u{1B}[1;2;3;5;7;8;9;53m").attributes == [.bold, .dim, .italic, .blink, .inverse, .hidden, .strike, .overline])
         #expect(style("\u{1B}[1;2;3;5;7;8;9;53;22;23;25;27;28;29;55m").attributes == [])
         #expect(style("\u{1B}[1;31m\u{1B}[m") == .plain)
+        // A variant that no attribute has, and a colour in a space that is not known.
+        #expect(style("\u{1B}[1:2m") == .plain)
+        #expect(style("\u{1B}[38;7;1m").attributes == .bold)
     }
 
     @Test("Underlines have styles and colours")

@@ -55,11 +55,17 @@ struct TextTests {
         #expect(Terminal.fed("漢\u{1B}[2b").lines == ["漢漢漢"])
         #expect(Terminal.fed("a\r\n\u{1B}[3b").lines == ["a"])
         #expect(Terminal.fed("a\u{1B}[2000000000b", columns: 5, rows: 2).lines.first == "aaaaa")
+        // However many, the last line ends where they end.
+        #expect(Terminal.fed("a\u{1B}[13b", columns: 5, rows: 2).lines == ["aaaaa", "aaaa"])
+        #expect(Terminal.fed("漢\u{1B}[13b", columns: 5, rows: 2).lines == ["漢漢", "漢漢"])
     }
 
     @Test("Wrapping can be turned off, and inserting on")
     func wrapAndInsert() {
         #expect(Terminal.fed("\u{1B}[?7labcdefg", columns: 4).lines == ["abcg"])
+        #expect(Terminal.fed("\u{1B}[?7labcd\u{1B}[?7he", columns: 4).lines == ["abcd", "e"])
+        #expect(Terminal.fed("\u{1B}[?7labcdefg\u{1B}[?7hh", columns: 4).lines == ["abcg", "h"])
+        #expect(Terminal.fed("\u{1B}[?7lab漢\u{1B}[?7he", columns: 4).lines == ["ab漢", "e"])
         #expect(Terminal.fed("abc\r\u{1B}[4hX\u{1B}[4lY").lines == ["XYbc"])
         let terminal = Terminal.fed("abcd", columns: 4)
         #expect(terminal.cursor.pendingWrap && terminal.cursor.column == 3)
