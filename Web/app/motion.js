@@ -1,4 +1,4 @@
-// Scrolling, and work that waits while it is fast.
+// Scrolling, work that waits while it is fast, and painting that makes room when the machine is late.
 
 /** How fast something is scrolled, told by its places. Times in milliseconds are given, so that nothing here needs a clock. */
 export class Motion {
@@ -58,4 +58,37 @@ export class SharedFrames {
     }
     this.ask();
   }
+}
+
+/**
+ * Frames for one painter, as many as the screen shows, and fewer while the machine is late with them: several late ones in a row make the next
+ * one wait before it is asked for, so that whoever needs the processor gets it, and what is painted then is the newest.
+ */
+export class EasedFrames {
+  /** `late`: milliseconds from asking to the painted frame beyond which it was late; `rest`: the first wait, doubled by the third late frame. */
+  constructor(work, { late = 40, rest = 33, request = action => requestAnimationFrame(action), wait = (action, ms) => setTimeout(action, ms), now = () => performance.now() } = {}) {
+    Object.assign(this, { work, late, rest, request, wait, now });
+    this.isAsked = false;
+    this.isClosed = false;
+    /** Late frames lately: each one on time makes up for one. */
+    this.debt = 0;
+  }
+
+  ask() {
+    if (this.isAsked || this.isClosed) return;
+    this.isAsked = true;
+    if (this.debt < 2) this.begin(); else this.wait(() => this.begin(), this.rest * (this.debt - 1));
+  }
+
+  begin() {
+    const asked = this.now();
+    this.request(() => {
+      this.isAsked = false;
+      if (this.isClosed) return;
+      this.work();
+      this.debt = this.now() - asked > this.late ? Math.min(3, this.debt + 1) : Math.max(0, this.debt - 1);
+    });
+  }
+
+  close() { this.isClosed = true; }
 }

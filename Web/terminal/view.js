@@ -1,4 +1,5 @@
 // A terminal in the page: canvas, keyboard, mouse, selection, links, and its text for screen readers.
+import { EasedFrames } from "../app/motion.js";
 import { Painter, cellMetrics } from "./paint.js";
 import { emptyScreen, lineText, screenText } from "./state.js";
 import { terminalTheme } from "./colours.js";
@@ -36,6 +37,7 @@ export class TerminalView {
     // For tests and for people at the console.
     this.element.terminal = this;
     this.painter = new Painter(this.canvas);
+    this.frames = new EasedFrames(() => this.paint());
     this.listen();
     this.touch = listenTouch(this);
     this.observer = new ResizeObserver(() => this.layout());
@@ -47,7 +49,7 @@ export class TerminalView {
   close() {
     this.observer.disconnect();
     this.ratioQuery?.removeEventListener("change", this.ratioChanged);
-    cancelAnimationFrame(this.frame);
+    this.frames.close();
     clearTimeout(this.reading);
     this.touch.cancel();
     this.isClosed = true;
@@ -71,12 +73,7 @@ export class TerminalView {
     this.reading ??= setTimeout(() => this.read(), 500);
   }
 
-  schedule() {
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = null;
-      if (!this.isClosed) this.paint();
-    });
-  }
+  schedule() { this.frames.ask(); }
 
   /** The font follows the room: a terminal fits as a whole, and the zoom goes from there. */
   layout() {

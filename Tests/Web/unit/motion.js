@@ -1,6 +1,6 @@
 // Scrolling, and work that waits while it is fast.
 import { test, equal } from "../support/runner.js";
-import { Motion, SharedFrames } from "../../../Web/app/motion.js";
+import { EasedFrames, Motion, SharedFrames } from "../../../Web/app/motion.js";
 
 test("scrolling is fast by its speed, not by one jump after a rest, and rests by itself", () => {
   const motion = new Motion({ limit: 1.5, memory: 150 });
@@ -39,4 +39,29 @@ test("work shares a few milliseconds of each frame, the oldest first, and waits 
   equal(done, ["a", "b", "c"], "at least one in a frame");
   frames.shift()();
   equal([done, frames.length], [["a", "b", "c", "d"], 0]);
+});
+
+test("painting rests between frames while they come late, and not for a single late one", () => {
+  let now = 0, painted = 0, wait = null, frame = null;
+  const frames = new EasedFrames(() => painted++, { late: 40, rest: 33, request: action => { frame = action; }, wait: (action, ms) => { wait = { action, ms }; }, now: () => now });
+  /** Asks, lets the frame come after so many milliseconds, and says for how long it waited before it was asked for. */
+  const next = after => {
+    frames.ask();
+    frames.ask();
+    const rested = wait?.ms ?? 0;
+    wait?.action();
+    wait = null;
+    now += after;
+    frame();
+    return rested;
+  };
+  equal([next(16), next(90), next(16), next(90), next(90)], [0, 0, 0, 0, 0], "late once, and once more");
+  equal([next(90), next(90), next(90)], [33, 66, 66], "late again and again");
+  equal([next(16), next(16), next(16), next(16)], [66, 33, 0, 0], "on time again");
+  equal(painted, 12, "asked twice, painted once");
+  frames.ask();
+  frames.close();
+  frame();
+  frames.ask();
+  equal(painted, 12, "nothing after the end");
 });
