@@ -46,6 +46,7 @@ export class TerminalView {
 
   close() {
     this.observer.disconnect();
+    document.removeEventListener("copy", this.copied);
     this.ratioQuery?.removeEventListener("change", this.ratioChanged);
     cancelAnimationFrame(this.frame);
     clearTimeout(this.reading);
@@ -201,15 +202,19 @@ export class TerminalView {
       if (text) this.options.type?.(text, { paste: true });
     });
     element.addEventListener("keydown", event => { if (event.target === element) this.options.key?.(event); });
-    for (const target of [element, keyboard]) {
-      target.addEventListener("copy", event => {
-        const text = selectedText(this.screen, this.selection);
-        if (!text) return;
-        event.preventDefault();
-        event.clipboardData.setData("text/plain", text);
-      });
-    }
+    // Wherever the focus is: Firefox tells the page's body of it, and after a drag the focus is where it was before.
+    this.copied = event => this.copy(event);
+    document.addEventListener("copy", this.copied);
     this.listenMouse();
+  }
+
+  copy(event) {
+    // What the page has selected itself goes first.
+    if (String(getSelection()) || event.target !== this.keyboard && event.target.closest?.("input, textarea")) return;
+    const text = selectedText(this.screen, this.selection);
+    if (!text) return;
+    event.preventDefault();
+    event.clipboardData.setData("text/plain", text);
   }
 
   typed(event) {
@@ -268,6 +273,7 @@ export class TerminalView {
       event.preventDefault();
       if (this.isTyping && this.report("down", event, buttons[event.button])) { held = true; return; }
       if (event.button !== 0) return;
+      getSelection().removeAllRanges();
       const place = this.placeOf(event);
       if (event.detail === 2) this.selection = wordAt(this.screen, place);
       else if (event.detail >= 3) this.selection = lineAt(this.screen, place);
