@@ -315,7 +315,8 @@ export class TerminalView {
     page.addEventListener("contextmenu", event => { if (this.isTyping && this.screen.modes.mouse && !event.shiftKey) event.preventDefault(); });
     page.addEventListener("wheel", event => {
       if (event.ctrlKey) { event.preventDefault(); return this.zoomBy(event.deltaY < 0 ? 1.1 : 1 / 1.1); }
-      if (!this.isTyping) return;
+      // Wheels that turn sideways, and Shift in Chromium, give the other axis.
+      if (!this.isTyping || event.deltaY === 0) return;
       if (this.report("wheel", event, event.deltaY < 0 ? 64 : 65)) return event.preventDefault();
       // Full-screen programs without a mouse get arrows, as in other terminals.
       if (this.screen.alternate) {
