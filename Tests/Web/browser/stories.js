@@ -220,6 +220,8 @@ export function stories(stage) {
   story("selecting copies exactly the text, and finding on the screen counts", async page => {
     await openPod(page, stage.pods.still);
     await page.until(`${terminal}.text().includes('alpha beta')`);
+    // Until all of the page is there, it moves.
+    await page.until("document.querySelector('.timeline-ends span').textContent !== ''");
     const at = (row, column) => page.value((row, column) => { const view = document.querySelector(".terminal").terminal, box = view.canvas.getBoundingClientRect(); return { x: box.x + box.width / view.screen.columns * (column + 0.1), y: box.y + box.height / view.screen.rows * (row + 0.5) }; }, row, column);
     const from = await at(0, 6), to = await at(1, 5);
     await page.press(from.x, from.y);
