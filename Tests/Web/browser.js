@@ -1,6 +1,7 @@
-// The tests in a browser, against a stack of their own: `node Tests/Web/browser.js`. FILTER=regex runs some.
+// The tests in a browser, against a stack of their own: `node Tests/Web/browser.js`. FILTER=regex runs some; SWITCHBACK_BROWSER=firefox runs
+// them in Firefox.
 import { readFileSync, readdirSync } from "node:fs";
-import { Browser, findChromium } from "./support/chromium.js";
+import { wantedBrowser } from "./support/browsers.js";
 import { Stack } from "./support/stack.js";
 import { hasWanted, runAll } from "./support/runner.js";
 import { stories } from "./browser/stories.js";
@@ -11,8 +12,9 @@ import { fleet } from "./browser/fleet.js";
 import { graph } from "./browser/graph.js";
 import { pixels } from "./browser/pixels.js";
 
-if (!findChromium()) {
-  console.log('➜ Test "the web app in a browser" skipped: "there is no Chromium here; apt-get install chromium, or name one in SWITCHBACK_CHROMIUM"');
+const { name, find, hint, Browser, lacks } = wantedBrowser();
+if (!find()) {
+  console.log(`➜ Test "the web app in a browser" skipped: "there is no ${name} here; ${hint}"`);
   process.exit(0);
 }
 
@@ -25,6 +27,7 @@ details(stage);
 screens(stage);
 pixels(stage);
 if (!hasWanted()) process.exit(0);
+if (lacks) console.error(`${name} lacks ${lacks}`);
 const began = Date.now();
 stage.stack = await Stack.start();
 try {

@@ -1,10 +1,11 @@
 // Pictures of every screen, light and dark, from a seeded stack: `SWITCHBACK_BIN=.build/release node Tests/Web/screenshots.js FOLDER`.
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Browser, findChromium } from "./support/chromium.js";
+import { wantedBrowser } from "./support/browsers.js";
 import { Stack } from "./support/stack.js";
 
-if (!findChromium()) { console.error("Chromium is missing: apt-get install chromium"); process.exit(1); }
+const { name: browserName, find, hint, Browser } = wantedBrowser();
+if (!find()) { console.error(`${browserName} is missing: ${hint}`); process.exit(1); }
 const folder = resolve(process.argv[2] ?? "docs/screenshots"), only = process.argv[3] ? new RegExp(process.argv[3]) : null;
 mkdirSync(folder, { recursive: true });
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
@@ -63,11 +64,11 @@ try {
       await sleep(1800);
       if (name === "replay") {
         const track = await page.box(".timeline-track");
-        await page.mouse("mouseMoved", track.x + track.width * 0.36, track.y + 30);
+        await page.move(track.x + track.width * 0.36, track.y + 30);
         await sleep(900);
       }
       await page.screenshot(join(folder, `${name}-${scheme}.png`));
-      if (name === "replay") await page.mouse("mouseMoved", 5, 5);
+      if (name === "replay") await page.move(5, 5);
     }
     if (!only || only.test("palette")) { await page.open(stack.address + "/"); await page.until("document.querySelectorAll('.tile').length > 5"); await sleep(1200); await page.key("k", { ctrl: true }); await page.type("b"); await sleep(300); await page.screenshot(join(folder, `palette-${scheme}.png`)); }
     await page.close();
@@ -85,7 +86,7 @@ try {
     if (!only || only.test("sign-in")) {
       const nobody = await browser.page({ width: 1440, height: 900, scheme });
       await nobody.open(stack.address + "/");
-      await nobody.until("document.querySelector('.sign-in')");
+      await nobody.until("document.querySelector('.sign-in') && [...document.images].every(image => image.complete)");
       await nobody.screenshot(join(folder, `sign-in-${scheme}.png`));
       await nobody.close();
     }
@@ -101,7 +102,7 @@ try {
       await page.screenshot(join(folder, `state-nothing-${scheme}.png`));
       await page.open(stack.address + `/pods/${pods.builder}`);
       await page.until(terminal);
-      await page.send("Network.emulateNetworkConditions", { offline: true, latency: 0, downloadThroughput: -1, uploadThroughput: -1 });
+      await page.goOffline();
       await page.value("document.querySelector('.terminal').terminal.connection.socket.close()");
       await page.until("document.querySelector('.banner:not([hidden])')");
       await page.screenshot(join(folder, `state-offline-${scheme}.png`));

@@ -46,6 +46,8 @@ export class Graph {
     const position = this.positions(places, columns, rows, loose);
     keyed(this.nodes, alive, node => node.id, node => this.makeNode(node), (element, node) => this.updateNode(element, node, position.get(node.id), roots.get(node.id), cycles.has(node.id)));
     this.drawEdges(merged(topology.edges.filter(edge => position.has(edge.from) && position.has(edge.to))), position, cycles);
+    // Firefox tells nobody that what had the focus is gone.
+    if (!position.has(this.looked)) this.looked = null;
     this.mark();
     return { nodes: alive.length };
   }

@@ -269,8 +269,8 @@ export function paintPicture(canvas, screen, width, height = Infinity) {
   while (size > 2 && !fits(cellMetrics(size, ratio))) size -= 0.25 / ratio;
   canvas.painter ??= new Painter(canvas, undefined, { isPicture: true });
   canvas.painter.fit(screen, cellMetrics(size, ratio));
+  // Its height follows: where there is less room, letters become smaller and not narrower.
   canvas.style.width = canvas.width / ratio + "px";
-  canvas.style.height = canvas.height / ratio + "px";
   canvas.painter.paint(screen, { cursor: "looking" });
 }
 

@@ -84,7 +84,7 @@ class Card {
     this.message = h("p", { class: "message", role: "alert" });
     this.element = h("li", { class: "attention-card" }, h("div", { class: "attention-text" }, h("header", { class: "attention-head" }, this.title, this.since), this.summary, this.blocks, this.actions, this.message), this.picture);
     if (item.pod) {
-      this.connection = new TerminalConnection(item.pod, { screen: screen => { this.screen = screen; paintPicture(this.canvas, screen, 440); } }, { rate: 2, cache: false }).open();
+      this.connection = new TerminalConnection(item.pod, { screen: screen => { this.screen = screen; paintPicture(this.canvas, screen, Math.min(440, this.picture.clientWidth || 440)); } }, { rate: 2, cache: false }).open();
       this.picture.href = links.pod(item.pod);
       this.picture.setAttribute("aria-label", `Open the terminal of ${store.name(item.pod)}`);
     } else this.picture.hidden = true;

@@ -5,7 +5,7 @@ import { terminalTheme } from "./colours.js";
 export const fontStack = 'ui-monospace, "JetBrains Mono", "DejaVu Sans Mono", "Liberation Mono", Menlo, Consolas, monospace';
 const styles = ["", "bold ", "italic ", "italic bold "];
 
-const measured = new Map();
+const measured = new Map(), large = 1000;
 
 /** A cell's size in device pixels for a font size in CSS pixels: `{ width, height, baseline, thin, size, advance }`. */
 export function cellMetrics(fontSize, ratio = devicePixelRatio || 1, family = fontStack) {
@@ -16,8 +16,9 @@ export function cellMetrics(fontSize, ratio = devicePixelRatio || 1, family = fo
   const size = fontSize * ratio;
   context.font = `${size}px ${family}`;
   const advance = context.measureText("0".repeat(64)).width / 64;
-  const box = context.measureText("Mg");
-  const ascent = box.fontBoundingBoxAscent, descent = box.fontBoundingBoxDescent;
+  // Measured large: at small sizes browsers round these to whole pixels, Firefox up and Chromium down, and rows of pictures would be a fifth apart.
+  context.font = `${large}px ${family}`;
+  const box = context.measureText("Mg"), ascent = box.fontBoundingBoxAscent / large * size, descent = box.fontBoundingBoxDescent / large * size;
   const width = Math.max(1, Math.round(advance)), height = Math.max(2, Math.round((ascent + descent) * 1.04));
   metrics = {
     width, height, baseline: Math.round((height - ascent - descent) / 2 + ascent), thin: Math.max(1, Math.round(size / 15)), size, advance, family,

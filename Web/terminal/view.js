@@ -48,6 +48,7 @@ export class TerminalView {
 
   close() {
     this.observer.disconnect();
+    document.removeEventListener("copy", this.copied);
     this.ratioQuery?.removeEventListener("change", this.ratioChanged);
     this.frames.close();
     clearTimeout(this.reading);
@@ -198,15 +199,19 @@ export class TerminalView {
       if (text) this.options.type?.(text, { paste: true });
     });
     element.addEventListener("keydown", event => { if (event.target === element) this.options.key?.(event); });
-    for (const target of [element, keyboard]) {
-      target.addEventListener("copy", event => {
-        const text = selectedText(this.screen, this.selection);
-        if (!text) return;
-        event.preventDefault();
-        event.clipboardData.setData("text/plain", text);
-      });
-    }
+    // Wherever the focus is: Firefox tells the page's body of it, and after a drag the focus is where it was before.
+    this.copied = event => this.copy(event);
+    document.addEventListener("copy", this.copied);
     this.listenMouse();
+  }
+
+  copy(event) {
+    // What the page has selected itself goes first.
+    if (String(getSelection()) || event.target !== this.keyboard && event.target.closest?.("input, textarea")) return;
+    const text = selectedText(this.screen, this.selection);
+    if (!text) return;
+    event.preventDefault();
+    event.clipboardData.setData("text/plain", text);
   }
 
   typed(event) {
@@ -265,6 +270,7 @@ export class TerminalView {
       event.preventDefault();
       if (this.isTyping && this.report("down", event, buttons[event.button])) { held = true; return; }
       if (event.button !== 0) return;
+      getSelection().removeAllRanges();
       const place = this.placeOf(event);
       if (event.detail === 2) this.selection = wordAt(this.screen, place);
       else if (event.detail >= 3) this.selection = lineAt(this.screen, place);
@@ -306,7 +312,8 @@ export class TerminalView {
     page.addEventListener("contextmenu", event => { if (this.isTyping && this.screen.modes.mouse && !event.shiftKey) event.preventDefault(); });
     page.addEventListener("wheel", event => {
       if (event.ctrlKey) { event.preventDefault(); return this.zoomBy(event.deltaY < 0 ? 1.1 : 1 / 1.1); }
-      if (!this.isTyping) return;
+      // Wheels that turn sideways, and Shift in Chromium, give the other axis.
+      if (!this.isTyping || event.deltaY === 0) return;
       if (this.report("wheel", event, event.deltaY < 0 ? 64 : 65)) return event.preventDefault();
       // Full-screen programs without a mouse get arrows, as in other terminals.
       if (this.screen.alternate) {

@@ -73,10 +73,10 @@ export function details(stage) {
     await page.until(`${entries("binding")}?.some(entry => entry.text === 'still asks for read of shell') && ${entries("binding")}.some(entry => entry.text === 'still → shell: rejected')`, "the binding", 60_000);
     await page.until("document.querySelector('.timeline').timeline.data.bands.length > 0 && document.querySelector('.timeline').timeline.data.density.some(value => value > 0)", "status and density", 60_000);
     const track = await page.box(".timeline-track");
-    await page.mouse("mouseMoved", track.x + track.width * 0.9, track.y + 30);
+    await page.move(track.x + track.width * 0.9, track.y + 30);
     await page.until("document.querySelector('.hover-card:not([hidden]) canvas')?.painter?.shown.length > 0", "the screen of that moment");
     ok(/\d\d:\d\d:\d\d\s+\+0:\d\d:\d\d/.test(await page.value("document.querySelector('.hover-card').textContent")), "no clock");
-    await page.mouse("mouseMoved", 5, 5);
+    await page.move(5, 5);
   });
 
   story("a terminal's finer modes: mouse, bracketed paste, input methods, zoom, sharp pixels, and its text for those who do not see it", async page => {
@@ -89,17 +89,22 @@ export function details(stage) {
       await page.key("Enter");
       await page.until("document.querySelector('.terminal.typing')");
       const place = await page.value(() => { const view = document.querySelector(".terminal").terminal, box = view.canvas.getBoundingClientRect(); return { x: box.x + box.width / view.screen.columns * 4.5, y: box.y + box.height / view.screen.rows * 6.5 }; });
-      await page.mouse("mousePressed", place.x, place.y);
-      await page.mouse("mouseReleased", place.x, place.y);
+      await page.press(place.x, place.y);
+      await page.release(place.x, place.y);
       await page.until(`${terminal}.text().includes('[<0;5;7M') && ${terminal}.text().includes('[<0;5;7m')`, "the click");
-      await page.value(() => { const data = new DataTransfer(); data.setData("text/plain", "two words"); document.activeElement.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true })); });
+      await page.wheel(place.x, place.y, 120, 0);
+      await page.wheel(place.x, place.y, 0, -120);
+      await page.until(`${terminal}.text().includes('[<64;5;7M')`, "the wheel");
+      ok(!(await text(page)).includes("[<65;"), "a wheel turned sideways turned down");
+      await page.setClipboard("two words");
+      await page.paste();
       await page.until(`${terminal}.text().includes('[200~two words') && ${terminal}.text().includes('[201~')`, "a paste between its marks");
       // Written in steps, it is sent once, when it is done.
-      await page.send("Input.imeSetComposition", { text: "に", selectionStart: 1, selectionEnd: 1 });
-      await page.send("Input.imeSetComposition", { text: "にほ", selectionStart: 2, selectionEnd: 2 });
+      await page.compose("に");
+      await page.compose("にほ");
       await page.until("document.querySelector('.terminal-keyboard.composing')", "what is being written");
       ok(!(await text(page)).includes("に"), "half a word was sent");
-      await page.send("Input.insertText", { text: "日本" });
+      await page.insert("日本");
       await page.until(`${terminal}.text().includes('日本')`, "the word");
       equal((await text(page)).split("日本").length, 2, "sent more than once");
       ok(!(await text(page)).includes("に"), "half a word was sent before the word");
@@ -110,9 +115,7 @@ export function details(stage) {
       await page.until(`${terminal}.canvas.width > ${before.pixels}`, "larger letters");
       await page.key("-");
       await page.until(`${terminal}.canvas.width === ${before.pixels}`, "the size of before");
-      await page.send("Emulation.setDeviceMetricsOverride", { width: 1280, height: 800, deviceScaleFactor: 2, mobile: false });
-      // A real change of screens tells the page so; the emulated one does not.
-      await page.value(`${terminal}.ratioQuery.dispatchEvent(new Event("change"))`);
+      await page.viewport({ width: 1280, height: 800, ratio: 2 });
       await page.until(`${terminal}.canvas.width > ${before.pixels} * 1.5`, "twice the pixels");
       const sharp = await size();
       ok(sharp.whole && Math.abs(sharp.pixels - sharp.wide * 2) < 1.5, JSON.stringify(sharp));

@@ -16,6 +16,7 @@ export function fleet(stage) {
       window.wasFast = fleet.motion.isFast;
       fleet.motion.isFast = () => true;
       window.drawn = 0;
+      document.addEventListener("scroll", () => { window.hasFlown ||= fleet.element.classList.contains("is-flying"); }, true);
       const draw = fleet.draw.bind(fleet);
       fleet.draw = () => { window.drawn++; draw(); };
       ${live}.at(-1).scrollIntoView();
@@ -24,7 +25,7 @@ export function fleet(stage) {
     await page.value("document.querySelector('.fleet').fleet.render()");
     await page.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))");
     equal(await page.value(`[${live}.at(-1).tile.connection == null, ${live}.at(-1).tile.canvas.painter == null, window.drawn]`), [true, true, 0], "asked for, painted, or the fleet laid out anew while it flies");
-    ok(await page.value("document.querySelector('.fleet').classList.contains('is-flying')"), "what breathes has a layer of its own");
+    ok(await page.value("window.hasFlown"), "what breathes has a layer of its own");
     await page.value("(() => { document.querySelector('.fleet').fleet.motion.isFast = window.wasFast; document.querySelector('.content').scrollTop -= 2; })()");
     await page.until(`${live}.at(-1).tile.connection != null && ${live}.at(-1).tile.canvas.painter?.shown.length > 0`, "its picture");
     await page.until("window.drawn > 0 && !document.querySelector('.fleet').classList.contains('is-flying')", "what changed meanwhile");

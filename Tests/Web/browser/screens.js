@@ -33,6 +33,8 @@ export function screens(stage) {
       equal(wide, []);
       equal(await page.value("(main => main.scrollWidth - main.clientWidth)(document.querySelector('main'))"), 0, "the content scrolls sideways");
       ok(await page.value("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways");
+      if (["/attention", "/search?q=line"].includes(path)) await page.until("document.querySelector('.content canvas')?.painter != null", "a picture");
+      equal(await page.value(() => [...document.querySelectorAll(".content canvas")].filter(canvas => canvas.painter).map(canvas => { const box = canvas.getBoundingClientRect(); return box.width / box.height / (canvas.width / canvas.height); }).filter(share => Math.abs(share - 1) > 0.03)), [], "pictures are squeezed");
     }), { width: 390, height: 800, ratio: 2, mobile: true });
     for (const scheme of ["dark", "light"]) {
       story(`${name} can be read and used by everybody (${scheme})`, page => shown(page, path, selector, async () => equal(await checkAccessibility(page), [])), { scheme });
@@ -67,9 +69,9 @@ export function screens(stage) {
   async function everyWay(page) {
     const found = [];
     for (const [width, height, mobile] of [[1280, 800, false], [390, 800, true]]) {
-      await page.send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile });
+      await page.viewport({ width, height, mobile });
       for (const scheme of ["dark", "light"]) {
-        await page.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }, { name: "prefers-reduced-motion", value: "reduce" }] });
+        await page.media({ scheme, isMotionReduced: true });
         await page.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))");
         found.push(...(await axeFindings(page)).map(text => `${scheme}, ${width} px: ${text}`));
       }

@@ -1,8 +1,9 @@
 // Drives Chromium over its own pipe (the DevTools protocol), without any package.
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { AnyPage, textOf } from "./page.js";
 
 /** Where Chromium is; null where there is none. `SWITCHBACK_CHROMIUM` names another. */
 export function findChromium() {
@@ -77,24 +78,36 @@ export class Browser {
   }
 }
 
-export class Page {
+export class Page extends AnyPage {
   constructor(browser, session, context) {
+    super();
     this.browser = browser;
     this.session = session;
     this.context = context;
-    /** What the page complained about: errors in the console, exceptions, policies violated. */
-    this.complaints = [];
+    this.held = 0;
   }
 
   send(method, params) { return this.browser.send(method, params, this.session); }
 
-  async begin({ width, height, ratio, scheme, mobile }) {
+  async begin(options) {
     this.browser.listeners.set(this.session, message => this.hear(message));
     await Promise.all([this.send("Page.enable"), this.send("Runtime.enable"), this.send("Log.enable"), this.send("Network.enable")]);
-    await this.send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: ratio, mobile });
-    await this.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
+    await this.viewport(options);
+    await this.media(options);
     await this.send("Browser.grantPermissions", { permissions: ["clipboardReadWrite", "clipboardSanitizedWrite"], browserContextId: this.context }).catch(() => {});
   }
+
+  async viewport({ width, height, ratio = 1, mobile = false }) {
+    await this.send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: ratio, mobile });
+    // A real change of screens tells the page so; the emulated one does not.
+    await this.value(() => document.querySelector(".terminal")?.terminal?.ratioQuery.dispatchEvent(new Event("change")));
+  }
+
+  media({ scheme, isMotionReduced = false }) {
+    return this.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }, { name: "prefers-reduced-motion", value: isMotionReduced ? "reduce" : "" }] });
+  }
+
+  goOffline() { return this.send("Network.emulateNetworkConditions", { offline: true, latency: 0, downloadThroughput: -1, uploadThroughput: -1 }); }
 
   hear({ method, params }) {
     if (method === "Runtime.exceptionThrown") this.complaints.push(params.exceptionDetails.exception?.description ?? params.exceptionDetails.text);
@@ -118,50 +131,38 @@ export class Page {
 
   /** The value of an expression, or of a function with arguments, in the page. */
   async value(expression, ...values) {
-    const text = typeof expression === "function" ? `(${expression})(${values.map(value => JSON.stringify(value)).join(",")})` : expression;
-    const { result, exceptionDetails } = await this.send("Runtime.evaluate", { expression: text, awaitPromise: true, returnByValue: true });
+    const { result, exceptionDetails } = await this.send("Runtime.evaluate", { expression: textOf(expression, values), awaitPromise: true, returnByValue: true });
     if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
     return result.value;
   }
 
-  /** Waits until an expression is true. */
-  async until(expression, words = "", limit = 30_000) {
-    const end = Date.now() + limit;
-    for (;;) {
-      const value = await this.value(`Promise.resolve(${expression}).then(value => value instanceof Node ? true : value)`).catch(error => { if (/context|navigat/i.test(error.message)) return null; throw error; });
-      if (value) return value;
-      if (Date.now() > end) throw new Error(`waited in vain${words ? ` for ${words}` : ""}: ${expression}\ncomplaints: ${this.complaints.join("; ")}\nscreen: ${(await this.value(() => document.querySelector(".terminal")?.terminal?.text() ?? document.body.innerText)).slice(0, 1500)}`);
-      await new Promise(resolve => setTimeout(resolve, 25));
-    }
-  }
-
-  async key(name, { ctrl = false, shift = false, alt = false } = {}) {
+  async key(name, { ctrl = false, shift = false, alt = false, commands = [] } = {}) {
     const [code, physical, text] = keys[name] ?? [name.toUpperCase().charCodeAt(0), /[a-z]/i.test(name) ? "Key" + name.toUpperCase() : "Digit" + name, name];
     const event = { key: name, code: physical, windowsVirtualKeyCode: code, modifiers: (alt ? 1 : 0) + (ctrl ? 2 : 0) + (shift ? 8 : 0) };
-    await this.send("Input.dispatchKeyEvent", { type: "keyDown", ...event, ...(text && !ctrl && !alt ? { text } : {}) });
+    await this.send("Input.dispatchKeyEvent", { type: "keyDown", ...event, commands, ...(text && !ctrl && !alt ? { text } : {}) });
     await this.send("Input.dispatchKeyEvent", { type: "keyUp", ...event });
   }
 
-  async type(text) { for (const letter of text) await this.key(letter); }
+  /** What an input method shows of a word that is being written; `insert` ends it. */
+  compose(text) { return this.send("Input.imeSetComposition", { text, selectionStart: text.length, selectionEnd: text.length }); }
+  insert(text) { return this.send("Input.insertText", { text }); }
 
-  async box(selector) {
-    return this.value(selector => { const box = document.querySelector(selector)?.getBoundingClientRect(); return box && { x: box.x, y: box.y, width: box.width, height: box.height }; }, selector);
-  }
+  mouse(type, x, y) { return this.send("Input.dispatchMouseEvent", { type, x, y, button: type === "mouseMoved" && !this.held ? "none" : "left", buttons: this.held, clickCount: 1 }); }
+  move(x, y) { return this.mouse("mouseMoved", x, y); }
+  press(x, y) { this.held = 1; return this.mouse("mousePressed", x, y); }
+  release(x, y) { this.held = 0; return this.mouse("mouseReleased", x, y); }
+  wheel(x, y, deltaX, deltaY) { return this.send("Input.dispatchMouseEvent", { type: "mouseWheel", x, y, deltaX, deltaY }); }
 
-  mouse(type, x, y, more = {}) { return this.send("Input.dispatchMouseEvent", { type, x, y, button: type === "mouseMoved" && !more.buttons ? "none" : "left", clickCount: 1, ...more }); }
+  touch(kind, place) { return this.send("Input.dispatchTouchEvent", { type: { start: "touchStart", move: "touchMove", end: "touchEnd" }[kind], touchPoints: place ? [place] : [] }); }
 
-  async click(selector) {
-    const box = await this.until(`(() => { const element = document.querySelector(${JSON.stringify(selector)}); if (!element) return null; element.scrollIntoView({ block: "nearest" }); const box = element.getBoundingClientRect(); return box.width ? { x: box.x + box.width / 2, y: box.y + box.height / 2 } : null; })()`, selector);
-    await this.mouse("mousePressed", box.x, box.y);
-    await this.mouse("mouseReleased", box.x, box.y);
-  }
+  // What keys mean to an editor, the window of a desktop would say; here is none.
+  copy() { return this.key("c", { ctrl: true, commands: ["copy"] }); }
+  paste() { return this.key("V", { ctrl: true, shift: true, commands: ["paste"] }); }
 
-  async screenshot(path = null, clip = null) {
-    const { data } = await this.send("Page.captureScreenshot", { format: "png", ...(clip ? { clip: { ...clip, scale: 1 } } : {}) });
-    const bytes = Buffer.from(data, "base64");
-    if (path) writeFileSync(path, bytes);
-    return bytes;
-  }
+  clipboard() { return this.value("navigator.clipboard.readText()"); }
+  setClipboard(text) { return this.value(text => navigator.clipboard.writeText(text), text); }
+
+  async picture(clip) { return (await this.send("Page.captureScreenshot", { format: "png", ...(clip ? { clip: { ...clip, scale: 1 } } : {}) })).data; }
 
   async close() {
     this.browser.listeners.delete(this.session);
