@@ -188,6 +188,7 @@ class TerminalScreen {
     const isPast = position.mode !== "live";
     this.element.classList.toggle("past", isPast && this.isLive);
     this.showHolder();
+    this.view.isLive = !isPast;
     if (!isPast && this.view.isTyping) this.view.schedule();
     if (isPast && this.view.isTyping) this.view.leave();
   }

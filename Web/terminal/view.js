@@ -37,7 +37,12 @@ export class TerminalView {
     // For tests and for people at the console.
     this.element.terminal = this;
     this.painter = new Painter(this.canvas);
-    this.frames = new EasedFrames(() => this.paint());
+    /** Whether what is shown changes by itself: who scrubs sees every frame. */
+    this.isLive = false;
+    this.frames = new EasedFrames(() => {
+      this.paint();
+      return this.isLive && this.painter.painted * 2 >= this.screen.rows;
+    });
     this.listen();
     this.touch = listenTouch(this);
     this.observer = new ResizeObserver(() => this.layout());

@@ -24,7 +24,7 @@ export class Browser {
     const browser = new Browser();
     browser.profile = mkdtempSync(join(tmpdir(), "switchback-chromium-"));
     browser.process = spawn(findChromium(), [
-      "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions", "--hide-scrollbars=false", "--force-color-profile=srgb",
+      "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup", "--disable-extensions", "--hide-scrollbars=false", "--force-color-profile=srgb",
       "--disable-background-timer-throttling", "--disable-renderer-backgrounding", "--font-render-hinting=none", `--user-data-dir=${browser.profile}`, "--remote-debugging-pipe", "about:blank",
     ], { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
     browser.replies = new Map();

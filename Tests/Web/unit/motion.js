@@ -43,7 +43,7 @@ test("work shares a few milliseconds of each frame, the oldest first, and waits 
 
 test("painting rests between frames while they come late, and not for a single late one", () => {
   let now = 0, painted = 0, wait = null, frame = null;
-  const frames = new EasedFrames(() => painted++, { late: 40, rest: 33, request: action => { frame = action; }, wait: (action, ms) => { wait = { action, ms }; }, now: () => now });
+  const frames = new EasedFrames(() => { painted++; }, { late: 40, rest: 33, request: action => { frame = action; }, wait: (action, ms) => { wait = { action, ms }; }, now: () => now });
   /** Asks, lets the frame come after so many milliseconds, and says for how long it waited before it was asked for. */
   const next = after => {
     frames.ask();
@@ -64,4 +64,20 @@ test("painting rests between frames while they come late, and not for a single l
   frame();
   frames.ask();
   equal(painted, 12, "nothing after the end");
+});
+
+test("what changes as a whole again and again is painted half as often, until something does not", () => {
+  let isWhole = true, rested = 0, frame = null;
+  const frames = new EasedFrames(() => isWhole, { flood: 3, pause: 17, request: action => { frame = action; }, wait: (action, ms) => { rested = ms; action(); }, now: () => 0 });
+  const next = () => {
+    rested = 0;
+    frames.ask();
+    frame();
+    return rested;
+  };
+  equal([next(), next(), next(), next(), next()], [0, 0, 0, 17, 17]);
+  isWhole = false;
+  equal([next(), next()], [17, 0]);
+  isWhole = true;
+  equal([next(), next(), next(), next()], [0, 0, 0, 17]);
 });
