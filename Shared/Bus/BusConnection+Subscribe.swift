@@ -112,8 +112,8 @@ extension BusConnection {
             let owned = BusMessage(owning: message)
             guard let context else { return }
             let subscription = Unmanaged<BusSubscription.Context>.fromOpaque(context).takeUnretainedValue()
-            subscription.linger?.pauseAfterQuiet()
-            subscription.handler(owned)
+            guard let linger = subscription.linger else { return subscription.handler(owned) }
+            linger.handling { subscription.handler(owned) }
         }
         var created: OpaquePointer?
         var status = NATS_OK

@@ -8,18 +8,34 @@ internal import Synchronization
 /// Keeps the first message after quiet for a while (``BusOptions/linger``).
 final class Linger: Sendable {
     private let nanoseconds: UInt64
-    /// When the newest message was let through, by the clock of `now`.
+    /// When the newest message had been handled, by `now`.
     private let newest = Atomic<UInt64>(0)
+    private let now: @Sendable () -> UInt64
+    private let wait: @Sendable (UInt64) -> Void
 
-    init(_ duration: Duration) { nanoseconds = UInt64(duration.nanoseconds) }
-
-    /// Holds the calling thread when nothing came for as long as that takes: a thread of libnats, whose messages gather meanwhile.
-    func pauseAfterQuiet() {
-        if Self.now &- newest.load(ordering: .relaxed) > nanoseconds { usleep(UInt32(clamping: nanoseconds / 1000)) }
-        newest.store(Self.now, ordering: .relaxed)
+    /// - Parameters:
+    ///   - now: a clock, in nanoseconds.
+    ///   - wait: holds the calling thread for so many nanoseconds.
+    init(
+        _ duration: Duration, now: @escaping @Sendable () -> UInt64 = Linger.clock,
+        wait: @escaping @Sendable (UInt64) -> Void = { usleep(UInt32(clamping: $0 / 1000)) }
+    ) {
+        nanoseconds = UInt64(duration.nanoseconds)
+        self.now = now
+        self.wait = wait
     }
 
-    private static var now: UInt64 {
+    /// Runs the handler, and holds the calling thread before when nothing was handled for as long as that takes: a thread of libnats, whose
+    /// messages gather meanwhile. Handlers that take long are no quiet.
+    func handling(_ handler: () -> Void) {
+        // Another thread may note a later time meanwhile.
+        let last = newest.load(ordering: .relaxed), time = now()
+        if time > last, time - last > nanoseconds { wait(nanoseconds) }
+        handler()
+        newest.store(now(), ordering: .relaxed)
+    }
+
+    @Sendable private static func clock() -> UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)

@@ -1,9 +1,10 @@
-import Bus
 import Contract
 import Dispatch
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import Bus
 
 /// On which thread handlers run: everything holds on both.
 enum HandlerThread: CaseIterable {
@@ -91,6 +92,24 @@ enum HandlerThread: CaseIterable {
         #expect(seen.withLock { $0[0].waiting } >= 9)
         await bus.close()
         await other.close()
+    }
+
+    @Test("linger waits after quiet, and not behind a handler that takes long")
+    func lingerAfterQuiet() {
+        let time = Mutex<UInt64>(1_000_000_000)
+        let waits = Mutex(0)
+        let linger = Linger(.milliseconds(2), now: { time.withLock { $0 } }, wait: { _ in waits.withLock { $0 += 1 } })
+        /// A message so long after the last one was handled, whose handler takes so long, in milliseconds.
+        func waited(after gap: UInt64, taking: UInt64) -> Bool {
+            time.withLock { $0 += gap * 1_000_000 }
+            let before = waits.withLock { $0 }
+            linger.handling { time.withLock { $0 += taking * 1_000_000 } }
+            return waits.withLock { $0 } > before
+        }
+        #expect(waited(after: 0, taking: 50))
+        #expect(!waited(after: 0, taking: 50))
+        #expect(!waited(after: 1, taking: 0))
+        #expect(waited(after: 3, taking: 0))
     }
 
     @Test("a thousand requests at once each get their own answer")
