@@ -24,7 +24,7 @@ enum Main {
             }
             options.redactor = try Redactor.configured(environment: configuration.environment)
             let bus = try await context.connect()
-            let bulk = try await context.connect(bulk: true, linger: .milliseconds(2))
+            let bulk = try await context.connect(bulk: true)
             try await context.ensureStreams(bulk)
             let micro = try Microservice(
                 bus, name: "recorder", id: configuration.instance, version: ServiceProgram.version, summary: "durable recordings: seek, play, search",
