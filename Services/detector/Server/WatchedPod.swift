@@ -63,8 +63,8 @@ final class WatchedPod: Sendable {
         var waitingBytes = 0
         /// The newest change that was told before us: what is not newer is not told again.
         var told: (seq: UInt64, since: Timestamp)?
-        /// The earliest tick that is booked.
-        var booked: ContinuousClock.Instant?
+        /// The ticks that are booked and did not come yet, each earlier than the one before.
+        var booked: [ContinuousClock.Instant] = []
         /// Something was told by this detector.
         var hasTold = false
         /// The newest frame that the kept memory has.
@@ -117,20 +117,21 @@ final class WatchedPod: Sendable {
         return book(&state, now)
     }
 
-    /// Books a tick where one is needed earlier than any that is booked.
+    /// Books a tick where one is needed earlier than any that is booked. Those that are booked stay: the next one that comes looks whether another is
+    /// needed before the one behind it.
     private func book(_ state: inout State, _ now: ContinuousClock.Instant) -> Next {
         guard state.standing == .inStep, state.origin?.imported != true, let wakeAt = state.detector?.wakeAt else { return .nothing }
         // A frame that was made before that moment may still be on its way.
         let moment = max(now, state.clock.moment(wakeAt, now) + .milliseconds(3))
-        if let booked = state.booked, booked <= moment { return .nothing }
-        state.booked = moment
+        if let booked = state.booked.last, booked <= moment { return .nothing }
+        state.booked.append(moment)
         return .wake(moment)
     }
 
-    /// The booked moment is there.
+    /// A booked moment is there.
     func tick(now: ContinuousClock.Instant) -> Next {
         state.withLock { state in
-            state.booked = nil
+            while let booked = state.booked.last, booked <= now { state.booked.removeLast() }
             guard state.standing == .inStep else { return .nothing }
             tick(until: state.clock.time(now), &state)
             return book(&state, now)
