@@ -3,12 +3,16 @@ internal import Redaction
 internal import Terminal
 internal import ViewProtocol
 
-/// When a pod's view is published: the first change after quiet at once, then at most sixty times a second, only while
-/// somebody watches, and never the middle of a synchronized update (unless that is not finished within 150 ms).
+/// When a pod's view is published: the first change after quiet at once, then at most sixty times a second, half as often in a flood
+/// that nobody can read, only while somebody watches, and never the middle of a synchronized update (unless that is not finished
+/// within 150 ms).
 struct ViewPacing {
     /// How long one `watch` keeps changes coming.
     static let lease = Duration.seconds(10)
     static let interval = Duration.microseconds(16_667)
+    static let floodInterval = Duration.microseconds(33_333)
+    /// So many changes of the whole screen, one right after the other, are a flood.
+    static let flood = 20
     /// Source: the limit that terminals with mode 2026 commonly apply.
     static let synchronizedLimit = Duration.milliseconds(150)
 
@@ -17,6 +21,8 @@ struct ViewPacing {
     /// Viewers' screens are the state after this frame; 0 while nobody has been shown anything.
     private var shownSeq: UInt64 = 0
     private var lastPublished = Timestamp(microseconds: 0)
+    /// Changes of the whole screen, one right after the other.
+    private var wholeChanges = 0
     private var isScheduled = false
     private var synchronizedSince: Timestamp?
 
@@ -64,8 +70,15 @@ struct ViewPacing {
     }
 
     private func rest(now: Timestamp) -> Duration? {
-        let left = Self.interval - (now - lastPublished)
-        return left > .zero && left <= Self.interval ? left : nil
+        let interval = wholeChanges < Self.flood ? Self.interval : Self.floodInterval
+        let left = interval - (now - lastPublished)
+        return left > .zero && left <= interval ? left : nil
+    }
+
+    private mutating func count(_ delta: ScreenDelta?, at now: Timestamp) {
+        let isWhole = delta.map { $0.scroll >= $0.rows || $0.changed.count * 10 >= $0.rows * 9 } ?? false
+        let isNext = now - lastPublished < Self.floodInterval * 2
+        wholeChanges = isWhole ? (isNext ? wholeChanges + 1 : 1) : 0
     }
 
     /// The change from what viewers have to now. `force` also when it is not time yet: a keyframe is about to be given.
@@ -78,6 +91,7 @@ struct ViewPacing {
         let delta = terminal.takeDelta(force: true)
         let base = shownSeq
         shownSeq = seq
+        count(delta, at: now)
         lastPublished = now
         // What viewers hold came from another engine. This leads from nowhere: who is behind asks for a keyframe.
         guard base > 0 else {
