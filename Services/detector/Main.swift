@@ -9,7 +9,7 @@ enum Main {
     static func main() async {
         await ServiceProgram.run("detector") { context in
             let configuration = context.configuration
-            let bus = try await context.connect(linger: .milliseconds(2))
+            let bus = try await context.connect()
             try await context.ensureStreams(bus)
             let detector = try DetectorService(
                 bus: bus, agentFolders: AgentCatalog.folders(program: CommandLine.arguments.first, environment: configuration.environment),

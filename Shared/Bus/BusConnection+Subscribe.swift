@@ -72,13 +72,15 @@ public final class BusSubscription: @unchecked Sendable {
 extension BusConnection {
     /// Calls `handler` for every message on `subject` (wildcards allowed), in order, from a delivery thread (``BusOptions/Delivery``).
     /// Subscriptions share few threads, so a handler must not wait.
-    /// - Parameter queue: members of one queue group share the messages.
+    /// - Parameters:
+    ///   - queue: members of one queue group share the messages.
+    ///   - linger: keeps the first message after quiet for a while, with ``BusOptions/Delivery/threads``.
     /// - Throws: `invalidSubject`, `closed`.
     @discardableResult
     public func subscribe(
-        _ subject: String, queue: String? = nil, handler: @escaping @Sendable (BusMessage) -> Void
+        _ subject: String, queue: String? = nil, linger: Linger? = nil, handler: @escaping @Sendable (BusMessage) -> Void
     ) throws(BusError) -> BusSubscription {
-        guard let looped else { return try subscribeOnThreads(subject, queue: queue, handler: handler) }
+        guard let looped else { return try subscribeOnThreads(subject, queue: queue, linger: linger, handler: handler) }
         return try subscribe(subject, queue: queue, on: looped, handler: handler)
     }
 
@@ -104,7 +106,7 @@ extension BusConnection {
     }
 
     private func subscribeOnThreads(
-        _ subject: String, queue: String?, handler: @escaping @Sendable (BusMessage) -> Void
+        _ subject: String, queue: String?, linger: Linger? = nil, handler: @escaping @Sendable (BusMessage) -> Void
     ) throws(BusError) -> BusSubscription {
         let context = Unmanaged.passRetained(BusSubscription.Context(linger, handler)).toOpaque()
         let deliver: natsMsgHandler = { _, _, message, context in

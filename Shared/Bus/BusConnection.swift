@@ -40,7 +40,6 @@ public final class BusConnection: @unchecked Sendable {
     /// With TLS.
     private let certificates: CertificateFiles?
     public let options: BusOptions
-    let linger: Linger?
     let traced = TraceListeners()
     let storage = StorageState()
 
@@ -52,7 +51,6 @@ public final class BusConnection: @unchecked Sendable {
         self.looped = looped
         self.state = state
         self.options = options
-        linger = options.linger > .zero ? Linger(options.linger) : nil
         self.inbox = RequestInbox(prefix: Self.newInbox(below: options.inbox))
     }
 

@@ -54,9 +54,6 @@ public struct BusOptions: Sendable {
     /// Threads that deliver messages, for the whole process: the first connection's value counts.
     public var deliveryThreads: Int
     public var delivery: Delivery
-    /// How long the first message after quiet waits for others, with ``Delivery/threads``: for work that nobody waits for, so that it does not stand
-    /// in the way of what somebody does, and is done for many at a time.
-    public var linger: Duration
     /// Bytes read from the socket at a time.
     public var readBytes: Int
 
@@ -65,7 +62,7 @@ public struct BusOptions: Sendable {
         credentialsFile: String? = nil, tls: TLS? = nil, sendAsSoonAsPossible: Bool = true,
         connectTimeout: Duration? = .seconds(10), pingInterval: Duration = .seconds(10), requestTimeout: Duration = .seconds(5),
         pendingMessages: Int = 262_144, pendingBytes: Int = 256 << 20, reconnectBufferBytes: Int = 8 << 20, deliveryThreads: Int = 4,
-        delivery: Delivery = .threads, linger: Duration = .zero, readBytes: Int = 32 << 10
+        delivery: Delivery = .threads, readBytes: Int = 32 << 10
     ) {
         self.servers = servers
         self.name = name
@@ -83,7 +80,6 @@ public struct BusOptions: Sendable {
         self.reconnectBufferBytes = reconnectBufferBytes
         self.deliveryThreads = deliveryThreads
         self.delivery = delivery
-        self.linger = linger
         self.readBytes = readBytes
     }
 }

@@ -5,21 +5,24 @@
 #endif
 internal import Synchronization
 
-/// Keeps the first message after quiet for a while (``BusOptions/linger``).
-final class Linger: Sendable {
+/// Keeps the first message after quiet for a while, so that others gather behind it: for work that nobody waits for, which then does not stand in the
+/// way of what somebody does, and is done for many at a time. Subscriptions that share one rest together.
+public final class Linger: Sendable {
     private let nanoseconds: UInt64
     /// When the newest message had been handled, by `now`.
     private let newest = Atomic<UInt64>(0)
     private let now: @Sendable () -> UInt64
     private let wait: @Sendable (UInt64) -> Void
 
+    /// - Parameter duration: how long the message is kept, and how long nothing came before, for that to be quiet.
+    public convenience init(_ duration: Duration) {
+        self.init(duration, now: Self.clock, wait: { usleep(UInt32(clamping: $0 / 1000)) })
+    }
+
     /// - Parameters:
     ///   - now: a clock, in nanoseconds.
     ///   - wait: holds the calling thread for so many nanoseconds.
-    init(
-        _ duration: Duration, now: @escaping @Sendable () -> UInt64 = Linger.clock,
-        wait: @escaping @Sendable (UInt64) -> Void = { usleep(UInt32(clamping: $0 / 1000)) }
-    ) {
+    init(_ duration: Duration, now: @escaping @Sendable () -> UInt64, wait: @escaping @Sendable (UInt64) -> Void) {
         nanoseconds = UInt64(duration.nanoseconds)
         self.now = now
         self.wait = wait

@@ -26,10 +26,8 @@ public struct ServiceContext: Sendable {
     /// A bus connection, watched by `/readyz`. `bulk` ones buffer; others send at once. `inline` ones call handlers on one thread for all,
     /// without delay: for handlers that are quick.
     ///
-    /// - Parameters:
-    ///   - linger: how long the first message after quiet waits for others: where nobody waits for what becomes of it.
-    ///   - inbox: what the subjects of answers begin with, where it is not the service's own.
-    public func connect(bulk: Bool = false, inline: Bool = false, linger: Duration = .zero, inbox: String? = nil) async throws -> BusConnection {
+    /// - Parameter inbox: what the subjects of answers begin with, where it is not the service's own.
+    public func connect(bulk: Bool = false, inline: Bool = false, inbox: String? = nil) async throws -> BusConnection {
         var options = BusOptions(
             servers: configuration.natsServers, name: "switchback-\(configuration.service) \(configuration.instance)\(bulk ? " bulk" : "")")
         options.sendAsSoonAsPossible = !bulk
@@ -37,7 +35,6 @@ public struct ServiceContext: Sendable {
             options.delivery = .loop(.shared)
             options.readBytes = 64 << 10
         }
-        options.linger = linger
         options.credentialsFile = configuration.natsCredentialsFile
         options.tls = configuration.natsTLS
         options.inbox = inbox ?? Subjects.inbox(service: configuration.service)

@@ -76,11 +76,11 @@ enum HandlerThread: CaseIterable {
     @Test("with linger, what comes shortly after the first message is there when that is handled")
     func linger() async throws {
         let server = try await NATSServer.start()
-        let bus = try await server.connect { $0.linger = .milliseconds(500) }
+        let bus = try await server.connect()
         let other = try await server.connect { $0.sendAsSoonAsPossible = false }
         let subscription = Mutex<BusSubscription?>(nil)
         let seen = Mutex<[(payload: [UInt8], waiting: Int)]>([])
-        let made = try bus.subscribe("a") { message in
+        let made = try bus.subscribe("a", linger: Linger(.milliseconds(500))) { message in
             let waiting = subscription.withLock { $0?.pending.messages } ?? 0
             seen.withLock { $0.append((message.payload, waiting)) }
         }

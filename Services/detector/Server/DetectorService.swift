@@ -23,6 +23,8 @@ public final class DetectorService: Sendable {
     static let aliveEvery = Duration.milliseconds(700)
 
     let bus: BusConnection
+    /// A line is judged once its viewer has it.
+    private let linger = Linger(.milliseconds(2))
     let stream: JetStream
     let logger: Logger
     let registry: RegistryClient
@@ -137,7 +139,7 @@ public final class DetectorService: Sendable {
         for shard in gained.sorted() {
             do throws(BusError) {
                 let added = [
-                    try bus.subscribe(Subjects.pty(shard)) { [weak self] message in self?.frame(message) },
+                    try bus.subscribe(Subjects.pty(shard), linger: linger) { [weak self] message in self?.frame(message) },
                     try bus.takeRequests(Subjects.detector(shard, "*")) { [weak self] message in self?.request(message) },
                 ]
                 subscriptions.withLock { $0[shard] = added }
