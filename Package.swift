@@ -206,7 +206,7 @@ let package = Package(
                 "Database", "Sharding", "Terminal", "Compression", logging,
             ]),
         tests("Registry", ["RegistryServer", "RegistryClient", "TestSupport", "Contract", "Bus", "Database", logging]),
-        tests("Relay", ["RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),
+        tests("Relay", ["Redaction", "RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),
         tests(
             "API",
             [
