@@ -104,6 +104,26 @@ struct DetectorTests {
         #expect(play.statuses == ["idle"])
     }
 
+    @Test(
+        "A suggestion in faint letters is no draft, however it is made faint; what is typed is",
+        arguments: [
+            ("\u{1b}[2m", true), ("\u{1b}[90m", true), ("\u{1b}[38;5;8m", true), ("\u{1b}[38;5;240m", true), ("\u{1b}[38:5:246m", true), ("\u{1b}[38;2;120;120;120m", true),
+            ("\u{1b}[0m\u{1b}[2m", true), ("\u{1b}[7mO\u{1b}[27m\u{1b}[2m", true), ("\u{1b}[2m\u{1b}[7mO\u{1b}[27m", true),
+            ("", false), ("\u{1b}[1m", false),
+            ("\u{1b}[36m", false), ("\u{1b}[97m", false), ("\u{1b}[38;5;231m", false), ("\u{1b}[38;2;200;80;40m", false),
+            ("\u{1b}[7mO\u{1b}[27m", false), ("Oh, \u{1b}[7mp\u{1b}[27m\u{1b}[2m", false),
+        ])
+    func suggestion(style: String, isFaint: Bool) {
+        var play = Play("claude")
+        play.at(0, feed: "\u{1b}]0;✳ Claude Code\u{7}" + Play.screen(Array(repeating: "", count: 10) + Self.claudeComposer))
+        // Drawn in two parts.
+        play.at(2000, feed: "\u{1b}[12;3H" + style + "please fix ")
+        play.at(2010, feed: "the lint errors\u{1b}[0m\u{1b}[12;3H")
+        play.wait(until: 5000)
+        #expect(play.detector.status.status == "idle")
+        #expect((play.detector.status.reason == "draft") == !isFaint)
+    }
+
     @Test("Silence after work without any sign is unknown, never idle and never executing for ever")
     func silence() {
         var play = Play("codex")

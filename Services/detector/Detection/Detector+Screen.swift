@@ -146,12 +146,18 @@ extension Detector {
     /// From which scalar on all of the row is faint.
     private static func faintFrom(_ text: RowText) -> Int? {
         var faintFrom: Int?
+        // One inverse cell is the cursor as the program draws it, often on a hint's first letter.
+        var cursor: Int?
         var begin = 0
         for run in text.runs {
             let isBlank = text.scalars[begin..<run.end].allSatisfy { $0 == 0x20 }
-            // One inverse cell is the cursor as the program draws it.
-            if !isBlank && !(run.end - begin == 1 && run.style.attributes.contains(.inverse)) {
-                if isFaint(run.style) { faintFrom = faintFrom ?? begin } else { faintFrom = nil }
+            if !isBlank {
+                if run.end - begin == 1 && run.style.attributes.contains(.inverse) {
+                    cursor = begin
+                } else {
+                    faintFrom = isFaint(run.style) ? faintFrom ?? cursor ?? begin : nil
+                    cursor = nil
+                }
             }
             begin = run.end
         }
