@@ -307,7 +307,8 @@ extension Detector {
     // MARK: - Hooks
 
     private func addHook(_ pieces: inout [Piece]) {
-        guard let hook = memory.hook, let time = memory.hookTime, let meaning = meaning(of: hook), let verdict = meaning.verdict else { return }
+        guard let hook = memory.hook, let time = memory.hookTime, let meaning = meaning(of: hook), let verdict = meaning.verdict, !isShellAlone(memory.process)
+        else { return }
         let text = hook.event + (hook.toolName.map { " " + $0 } ?? "")
         func piece(_ status: Status, _ rank: Int, until: Timestamp? = nil, patience: Duration = .zero) -> Piece {
             Piece(status: status, reason: meaning.reason, source: .hook, rule: hook.event, text: text, rank: rank, patience: patience, until: until)
