@@ -107,7 +107,7 @@ extension Detector {
                 // What only prints cannot ask.
                 if rules.kind == .lines, isReadingLine == false { continue }
                 // What goes on below a question says that nobody waits there.
-                if rule.region == .last, rules.kind != .tui, reading.prompt == nil, reading.composer == nil { continue }
+                if rule.region == .last, rules.kind != .tui, !reading.endsAtCursor, reading.composer == nil { continue }
                 pieces.append(piece(.waiting, rule.reason ?? "approval", Rank.ruleWaiting, patience: isTextScreen ? .zero : .milliseconds(60)))
             case .idle where rule.region == .composer:
                 // Only tells a hint from a draft.
