@@ -35,6 +35,8 @@ struct DetectorTests {
         play.at(3000, feed: "\u{1b}]0;✳ Claude Code\u{7}" + Play.screen(Dialogs.permission))
         #expect(play.said.last?.at ?? .infinity <= 3050)
         play.at(9000, feed: "\u{1b}]0;◐ Claude Code\u{7}" + Play.screen(["● Working", ""] + Self.claudeComposer))
+        play.wait(until: 9200)
+        #expect(play.statuses.last == "executing")
         play.at(12_000, feed: "\u{1b}]0;✳ Claude Code\u{7}" + Play.screen(["● Done.", "", "✻ Baked for 12s", ""] + Self.claudeComposer))
         play.wait(until: 20_000)
         #expect(play.statuses == ["idle", "executing", "waiting", "executing", "idle"])
@@ -122,6 +124,24 @@ struct DetectorTests {
         play.wait(until: 5000)
         #expect(play.detector.status.status == "idle")
         #expect((play.detector.status.reason == "draft") == !isFaint)
+    }
+
+    @Test("A dialog that is resized, moved through, and looked at goes on waiting, and was told once")
+    func dialogLeftAlone() {
+        var play = Play("claude")
+        play.at(0, .assume(.executing))
+        play.at(0, feed: Play.screen(Dialogs.permission))
+        play.at(2000, .input(Array("\u{1b}[O".utf8), author: nil))
+        play.at(3000, .resize(columns: 60, rows: 20))
+        play.at(3100, feed: Play.screen(Dialogs.wrapped(Dialogs.permission, 60)))
+        play.at(5000, .resize(columns: 80, rows: 24))
+        play.at(5100, feed: Play.screen(Dialogs.permission))
+        play.at(7000, .input(Array("\u{1b}[B".utf8), author: nil))
+        play.at(7010, feed: Play.screen(Dialogs.permission.map { $0.replacing("❯ 1.", with: "  1.").replacing("   2.", with: " ❯ 2.") }))
+        for second in 0..<20 { play.at(8000 + Double(second) * 1000, feed: "\u{1b}[22;60H12:00:\(10 + second)") }
+        play.wait(until: 60_000)
+        #expect(play.statuses == ["waiting"])
+        #expect(play.said.count == 1, "\(play.said)")
     }
 
     @Test("Silence after work without any sign is unknown, never idle and never executing for ever")
