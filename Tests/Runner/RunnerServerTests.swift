@@ -64,6 +64,30 @@ import Testing
         await bus.close()
     }
 
+    @Test("a second runner in the same directory is refused and changes nothing, and takes over once the first has stopped")
+    func oneEach() async throws {
+        let (server, bus) = try await ShimTests.start()
+        let directory = FileManager.default.temporaryDirectory.path + "/switchback-runner-\(UUID().uuidString.prefix(8))"
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        @Sendable func start() async throws -> RunnerServer {
+            try await RunnerServer.start(bus: bus, configuration: Self.configuration(directory, server), agentFolders: [], version: "0", logger: logger)
+        }
+        let first = try await start()
+        for _ in 0..<3 {
+            await #expect {
+                _ = try await start()
+            } throws: { ($0 as? ErrorBody)?.code == .conflict && ($0 as? ErrorBody)?.message.contains(directory) == true }
+        }
+        await #expect {
+            let _: Started = try await bus.ask(
+                Subjects.runner("r1", "start"), StartPod(pod: .random(), name: "p", spec: PodSpec(command: ["no-such-program"], cwd: "/tmp")), timeout: .seconds(60))
+        } throws: { ($0 as? ErrorBody)?.message.contains("no-such-program") == true }
+        await first.stop()
+        await (try await start()).stop()
+        await bus.close()
+    }
+
     @Test("a pod whose command is not there fails to start with the reason, leaves nothing behind, and may be asked for again")
     func failedStart() async throws {
         let (server, bus) = try await ShimTests.start()
