@@ -232,6 +232,26 @@ struct RouteTests {
         #expect(seen[1].data.contains(#""what":"two""#))
     }
 
+    @Test("streams one area's events to who asks for those, and refuses what is no area's name")
+    func areaEvents() async throws {
+        let stage = try await APIStage()
+        for (area, what) in [("pod", "one"), ("runner", "online"), ("podium", "one"), ("pod", "two"), ("runner", "offline"), ("pod", "three")] {
+            _ = try await stage.bus.request(Subjects.event(area, "aaaaaaaaaaaa", what), payload: Array("{}".utf8))
+        }
+        for (area, wanted) in [("pod", ["pod.one", "pod.two", "pod.three"]), ("runner", ["runner.online", "runner.offline"])] {
+            var seen: [String] = []
+            try await stage.client.events(after: "0", area: area) { event in
+                seen.append(event.event ?? "")
+                return seen.count <= wanted.count
+            }
+            #expect(seen == ["hello"] + wanted)
+        }
+        for area in ["pod.one", ">", "*", "a b", "p/d"] {
+            let error = await #expect(throws: ErrorBody.self) { try await stage.client.events(area: area) { _ in false } }
+            #expect(error?.code == .badRequest, "\(area)")
+        }
+    }
+
     @Test("says how many events after the last one seen are gone, and begins anew for who knows ids of another time")
     func lostEvents() async throws {
         let stage = try await APIStage()
