@@ -60,7 +60,10 @@ func service(
         program(
             "switchback-" + folder, "Services/\(folder)",
             [.byName(name: name + "Server"), "ServiceKit", "Bus", "Contract", logging]
-                + (["detector": ["Agents"], "recorder": ["Redaction"], "registry": ["BusRights"], "runner": ["Agents"], "relay": ["BindingsClient", "Redaction"]][folder] ?? []),
+                + ([
+                    "bindings": ["Redaction"], "detector": ["Agents"], "recorder": ["Redaction"], "registry": ["BusRights"], "runner": ["Agents"],
+                    "relay": ["BindingsClient", "Redaction"],
+                ][folder] ?? []),
             exclude: ["Client", "Server"] + (["runner": ["Shim", "ShimProgram"], "bindings": ["Core"], "detector": ["Detection"]][folder] ?? [])),
     ]
 }
@@ -206,7 +209,7 @@ let package = Package(
                 "Database", "Sharding", "Terminal", "Compression", logging,
             ]),
         tests("Registry", ["RegistryServer", "RegistryClient", "TestSupport", "Contract", "Bus", "Database", logging]),
-        tests("Relay", ["RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Redaction", "Terminal", "ViewProtocol", "Compression", logging]),
+        tests("Relay", ["Redaction", "RelayServer", "RelayClient", "TestSupport", "Contract", "Bus", "Terminal", "ViewProtocol", "Compression", logging]),
         tests(
             "API",
             [
@@ -228,8 +231,8 @@ let package = Package(
             "Bindings", folder: "bindings",
             client: ["Bus", "Contract", logging],
             server: [
-                "BindingsCore", "Bus", "Contract", "Database", "Digest", "Outbox", "RegistryClient", "RelayClient", "ServiceKit", "Terminal", "Traces", "ViewProtocol",
-                asyncHTTPClient, tracing, nioCore, nioHTTP1, logging, metrics,
+                "BindingsCore", "Bus", "Contract", "Database", "Digest", "Outbox", "Redaction", "RegistryClient", "RelayClient", "ServiceKit", "Terminal", "Traces",
+                "ViewProtocol", asyncHTTPClient, tracing, nioCore, nioHTTP1, logging, metrics,
             ])
         + service(
             "Recorder", folder: "recorder",

@@ -2,6 +2,7 @@ internal import BindingsServer
 internal import Bus
 internal import Contract
 internal import Database
+internal import Redaction
 internal import ServiceKit
 
 @main
@@ -19,7 +20,8 @@ enum Main {
                 summary: "bindings, waits, what needs a person", started: Timestamp.now().description)
             let server = try await BindingsServer.start(
                 bus: bus, pool: pool, logger: context.logger, instance: context.configuration.instance,
-                link: context.configuration.environment["SWITCHBACK_PUBLIC_URL"], micro: micro)
+                link: context.configuration.environment["SWITCHBACK_PUBLIC_URL"],
+                redactor: try Redactor.configured(environment: context.configuration.environment), micro: micro)
             let counting = Task { await OpenCounts(pool: pool).run() }
             return [
                 Running {

@@ -27,6 +27,8 @@ final class APIStage: Sendable {
     private let pods = Mutex<[PodID: (pod: Pod, shim: ScriptedShim?)]>([:])
     /// What the registry says of pods' pasts.
     let histories = Mutex<[PodID: PodHistory]>([:])
+    /// How often the registry was asked for a pod.
+    private let askedFor = Mutex<[PodID: Int]>([:])
 
     init() async throws {
         server = try await NATSServer.start()
@@ -73,6 +75,15 @@ final class APIStage: Sendable {
         return shim
     }
 
+    /// A pod that the registry knows and that has not said anything yet.
+    func podToCome(_ name: String) -> PodID {
+        let pod = Pod(pod: .random(), name: name, spec: PodSpec(command: ["script"]), lifecycle: .starting, created: .now())
+        pods.withLock { $0[pod.pod] = (pod, nil) }
+        return pod.pod
+    }
+
+    func asked(_ id: PodID) -> Int { askedFor.withLock { $0[id] ?? 0 } }
+
     func change(_ id: PodID, _ change: @Sendable (inout Pod) -> Void) {
         pods.withLock { pods in
             guard var entry = pods[id] else { return }
@@ -93,7 +104,9 @@ final class APIStage: Sendable {
     private func serve() throws {
         try bus.answer(Subjects.podsGet, GetPod.self) { [weak self] request in
             guard let self else { throw ErrorBody(.unavailable, "gone") }
-            return try self.find(request.ref)
+            let pod = try self.find(request.ref)
+            self.askedFor.withLock { $0[pod.pod, default: 0] += 1 }
+            return pod
         }
         try bus.answer(Subjects.podsHistory, PodRequest.self) { [weak self] request in
             self?.histories.withLock { $0[request.pod] } ?? PodHistory(entries: [])

@@ -232,6 +232,43 @@ struct RouteTests {
         #expect(seen[1].data.contains(#""what":"two""#))
     }
 
+    @Test("streams one area's events to who asks for those, and refuses what is no area's name")
+    func areaEvents() async throws {
+        let stage = try await APIStage()
+        for (area, what) in [("pod", "one"), ("runner", "online"), ("podium", "one"), ("pod", "two"), ("runner", "offline"), ("pod", "three")] {
+            _ = try await stage.bus.request(Subjects.event(area, "aaaaaaaaaaaa", what), payload: Array("{}".utf8))
+        }
+        for (area, wanted) in [("pod", ["pod.one", "pod.two", "pod.three"]), ("runner", ["runner.online", "runner.offline"])] {
+            var seen: [String] = []
+            try await stage.client.events(after: "0", area: area) { event in
+                seen.append(event.event ?? "")
+                return seen.count <= wanted.count
+            }
+            #expect(seen == ["hello"] + wanted)
+        }
+        for area in ["pod.one", ">", "*", "a b", "p/d"] {
+            let error = await #expect(throws: ErrorBody.self) { try await stage.client.events(area: area) { _ in false } }
+            #expect(error?.code == .badRequest, "\(area)")
+        }
+    }
+
+    @Test("says how many events after the last one seen are gone, and begins anew for who knows ids of another time")
+    func lostEvents() async throws {
+        let stage = try await APIStage()
+        for index in 1...6 { _ = try await stage.bus.request(Subjects.event("pod", "paaaaaaaaaaaa", "e\(index)"), payload: Array("{}".utf8)) }
+        _ = try await stage.bus.request("$JS.API.STREAM.PURGE.\(Streams.events)", payload: Array(#"{"seq":5}"#.utf8))
+        for (after, gap, wanted) in [("1", 3, ["e5", "e6"]), ("4", 0, ["e5", "e6"]), ("5", 0, ["e6"]), ("99", 0, ["e5", "e6"])] as [(String, UInt64, [String])] {
+            var seen: [ServerEvent] = []
+            try await stage.client.events(after: after) { event in
+                seen.append(event)
+                return seen.count <= wanted.count
+            }
+            let hello = try JSON.decode(EventRoutes.Hello.self, from: try #require(seen.first).data.utf8)
+            #expect(hello.oldest == 5 && hello.newest == 6 && hello.gap == gap, "after \(after)")
+            #expect(seen.dropFirst().map(\.event) == wanted.map { "pod." + $0 }, "after \(after)")
+        }
+    }
+
     @Test("describes exactly the routes there are, each with its role and answers")
     func openAPI() async throws {
         let stage = try await APIStage()

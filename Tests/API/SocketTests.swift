@@ -57,6 +57,28 @@ struct SocketTests {
         for connection in connections { connection.close() }
     }
 
+    @Test("shows every viewer all that a pod says, also those who came before it said anything")
+    func beforeTheFirstFrame() async throws {
+        let stage = try await APIStage()
+        let id = stage.podToCome("early")
+        let viewers = (0..<3).map { _ in RawViewer() }
+        var connections: [TerminalConnection] = []
+        for viewer in viewers { connections.append(try await stage.client.terminal("early", mode: .raw) { viewer.take($0) }) }
+        let client = ViewClient()
+        connections.append(try await stage.client.terminal("early", mode: .view) { client.take($0) })
+        // They have asked, and there was nothing.
+        try await eventually("nobody asked") { stage.asked(id) >= 8 }
+        let pod = try ScriptedShim(try await stage.server.connect(name: "shim"), pod: id)
+        try pod.output("first words\r\n")
+        for viewer in viewers { try await same(viewer, pod) }
+        try await client.waitFor("the first frame") { $0.at == pod.seq }
+        #expect(client.image == (try image(pod.snapshot.bytes)))
+        try pod.output("and more")
+        for viewer in viewers { try await same(viewer, pod) }
+        #expect(viewers.allSatisfy { $0.closeCode == nil })
+        for connection in connections { connection.close() }
+    }
+
     @Test("loses and repeats nothing under load")
     func gapless() async throws {
         let stage = try await APIStage()
@@ -164,6 +186,32 @@ struct SocketTests {
         }
         #expect(!pod.typed.contains { $0.bytes == Array("b".utf8) || $0.bytes == Array("d".utf8) })
         one.close()
+    }
+
+    @Test("lets viewers come and go ten times in a row; each writes at once, since the one before was seen to leave")
+    func comeAndGo() async throws {
+        let stage = try await APIStage()
+        let pod = try await stage.pod()
+        let left = Mutex<[String]>([])
+        try stage.bus.subscribe(Subjects.relay(pod.pod.shard, "release")) { message in
+            if let viewer = try? JSON.decode(ViewerRequest.self, from: message.payload).viewer { left.withLock { $0.append(viewer) } }
+        }
+        try await stage.bus.flush()
+        for turn in 0..<10 {
+            let viewer = RawViewer()
+            let connection = try await open(stage, pod, viewer, token: turn % 2 == 0 ? APIStage.operatorToken : APIStage.admin)
+            let key = Array("\(turn)".utf8)
+            connection.send(key)
+            try await eventually("\(turn) is not let write: \(viewer.texts)") { pod.typed.last?.bytes == key }
+            connection.close()
+            try await eventually("nobody said that \(turn) left") { left.withLock { $0.count } == turn + 1 }
+        }
+        #expect(Set(left.withLock { $0 }).count == 10)
+        try pod.output("still here")
+        let last = RawViewer()
+        let connection = try await open(stage, pod, last)
+        try await same(last, pod)
+        connection.close()
     }
 
     @Test("refuses input, resize and take-over of a read-only viewer, who goes on seeing")

@@ -60,6 +60,26 @@ struct BindingTests {
         await it.end()
     }
 
+    @Test("A request that was rejected keeps the reason, and can be made again; so can one that was withdrawn")
+    func again() async throws {
+        let it = try await Stage.start()
+        let a = try await it.pod("a")
+        let b = try await it.pod("b")
+        let first = try await it.request(a, b)
+        let rejected = try await it.client.reject(DecideBinding(id: first.id, author: Author(kind: .pod, id: b.text), reason: "busy"))
+        #expect(rejected.state == .inactive && rejected.reason == .rejected && rejected.answer == "busy")
+        let second = try await it.request(a, b)
+        #expect(second.id != first.id && second.state == .pending)
+        _ = try await it.client.revoke(DecideBinding(id: second.id, author: Author(kind: .pod, id: a.text)))
+        let third = try await it.request(a, b)
+        #expect(third.state == .pending)
+        #expect(try await it.accept(third).state == .active)
+        #expect(try await it.client.get(first.id) == rejected)
+        #expect(try await it.client.list(ListBindings(pod: b)).map(\.id) == [third.id])
+        try await eventually("the events did not come") { it.told("binding", first.id) == ["requested", "rejected"] ? true : nil }
+        await it.end()
+    }
+
     @Test("Twenty requests at once, with two services, make one binding")
     func atOnce() async throws {
         let it = try await Stage.start(instances: 2)
@@ -88,6 +108,7 @@ struct BindingTests {
         }
         try await eventually("it did not lapse") { try await it.client.get(asked.id).state == .inactive ? true : nil }
         #expect(try await it.client.get(asked.id).reason == .expired)
+        try await eventually("its end was not told") { it.told("binding", asked.id) == ["requested", "expired"] ? true : nil }
         #expect(await code { try await it.accept(asked) } == .gone)
         await it.end()
     }

@@ -1,4 +1,5 @@
 import BindingsClient
+import Bus
 import Contract
 import Database
 import Digest
@@ -153,6 +154,24 @@ struct WebhookTests {
         try await eventually(within: .seconds(60), "the standstill opened nothing again") { try await item(.standstill) }
         _ = try await stage.client.cancel(CancelWait(id: wait.id, author: Self.person))
         try await eventually(within: .seconds(60), "the item stayed although nobody waits") { try await item(.standstill) == nil ? true : nil }
+        await stage.end()
+    }
+
+    @Test("Secrets are hidden in posts of either form")
+    func secrets() async throws {
+        let stage = try await Stage.start()
+        let receiver = try await Receiver(refusing: 0)
+        let pod = try await stage.pod("builder")
+        for format in [Webhook.Format.json, .text] { _ = try await stage.client.add(AddWebhook(url: receiver.url, format: format, author: Self.person)) }
+        let secret = "ghp_" + String((0..<36).map { Array("aB3dE5fG7hJ9")[$0 % 12] })
+        let status = PodStatus(
+            status: "waiting", reason: "approval", since: .now(), seq: 3, evidence: "screen dialog: push with \(secret)", question: "Push with \(secret)?",
+            options: ["Yes", "No, and forget \(secret)"], fingerprint: "00000000000000aa")
+        for subject in [Subjects.status(pod), Subjects.statusChanged(pod)] { try stage.bus.publish(subject, payload: try JSON.encode(status)) }
+        try await eventually("the item did not arrive twice") { receiver.posts.count == 2 }
+        for post in receiver.posts {
+            #expect(post.body.contains("Push with •") && !post.body.contains(secret.suffix(8)), "\(post.body)")
+        }
         await stage.end()
     }
 

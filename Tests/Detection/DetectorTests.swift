@@ -35,6 +35,8 @@ struct DetectorTests {
         play.at(3000, feed: "\u{1b}]0;✳ Claude Code\u{7}" + Play.screen(Dialogs.permission))
         #expect(play.said.last?.at ?? .infinity <= 3050)
         play.at(9000, feed: "\u{1b}]0;◐ Claude Code\u{7}" + Play.screen(["● Working", ""] + Self.claudeComposer))
+        play.wait(until: 9200)
+        #expect(play.statuses.last == "executing")
         play.at(12_000, feed: "\u{1b}]0;✳ Claude Code\u{7}" + Play.screen(["● Done.", "", "✻ Baked for 12s", ""] + Self.claudeComposer))
         play.wait(until: 20_000)
         #expect(play.statuses == ["idle", "executing", "waiting", "executing", "idle"])
@@ -102,6 +104,44 @@ struct DetectorTests {
         play.at(30_000, .input(Array("\u{1b}[I".utf8), author: nil))
         play.wait(until: 40_000)
         #expect(play.statuses == ["idle"])
+    }
+
+    @Test(
+        "A suggestion in faint letters is no draft, however it is made faint; what is typed is",
+        arguments: [
+            ("\u{1b}[2m", true), ("\u{1b}[90m", true), ("\u{1b}[38;5;8m", true), ("\u{1b}[38;5;240m", true), ("\u{1b}[38:5:246m", true), ("\u{1b}[38;2;120;120;120m", true),
+            ("\u{1b}[0m\u{1b}[2m", true), ("\u{1b}[7mO\u{1b}[27m\u{1b}[2m", true), ("\u{1b}[2m\u{1b}[7mO\u{1b}[27m", true),
+            ("", false), ("\u{1b}[1m", false),
+            ("\u{1b}[36m", false), ("\u{1b}[97m", false), ("\u{1b}[38;5;231m", false), ("\u{1b}[38;2;200;80;40m", false),
+            ("\u{1b}[7mO\u{1b}[27m", false), ("Oh, \u{1b}[7mp\u{1b}[27m\u{1b}[2m", false),
+        ])
+    func suggestion(style: String, isFaint: Bool) {
+        var play = Play("claude")
+        play.at(0, feed: "\u{1b}]0;✳ Claude Code\u{7}" + Play.screen(Array(repeating: "", count: 10) + Self.claudeComposer))
+        // Drawn in two parts.
+        play.at(2000, feed: "\u{1b}[12;3H" + style + "please fix ")
+        play.at(2010, feed: "the lint errors\u{1b}[0m\u{1b}[12;3H")
+        play.wait(until: 5000)
+        #expect(play.detector.status.status == "idle")
+        #expect((play.detector.status.reason == "draft") == !isFaint)
+    }
+
+    @Test("A dialog that is resized, moved through, and looked at goes on waiting, and was told once")
+    func dialogLeftAlone() {
+        var play = Play("claude")
+        play.at(0, .assume(.executing))
+        play.at(0, feed: Play.screen(Dialogs.permission))
+        play.at(2000, .input(Array("\u{1b}[O".utf8), author: nil))
+        play.at(3000, .resize(columns: 60, rows: 20))
+        play.at(3100, feed: Play.screen(Dialogs.wrapped(Dialogs.permission, 60)))
+        play.at(5000, .resize(columns: 80, rows: 24))
+        play.at(5100, feed: Play.screen(Dialogs.permission))
+        play.at(7000, .input(Array("\u{1b}[B".utf8), author: nil))
+        play.at(7010, feed: Play.screen(Dialogs.permission.map { $0.replacing("❯ 1.", with: "  1.").replacing("   2.", with: " ❯ 2.") }))
+        for second in 0..<20 { play.at(8000 + Double(second) * 1000, feed: "\u{1b}[22;60H12:00:\(10 + second)") }
+        play.wait(until: 60_000)
+        #expect(play.statuses == ["waiting"])
+        #expect(play.said.count == 1, "\(play.said)")
     }
 
     @Test("Silence after work without any sign is unknown, never idle and never executing for ever")

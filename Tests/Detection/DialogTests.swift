@@ -53,7 +53,8 @@ struct DialogTests {
         "A question as the last row waits",
         arguments: [
             "Continue? (y/n) ", "Do you want to continue? [Y/n] ", "Apply this change? [y/n/a(ll)/d(on't)]: ",
-            "Are you sure you want to continue connecting (yes/no/[fingerprint])? ", "Overwrite file? (y/N): ",
+            "Are you sure you want to continue connecting (yes/no/[fingerprint])? ", "Overwrite file? (y/N): ", "Press Enter to continue", "Press any key to continue . . . ",
+            "Press [ENTER] to continue: ", "--More--", "Proceed?",
         ])
     func lastRow(text: String) {
         for agent in ["generic", "shell"] {
@@ -62,6 +63,58 @@ struct DialogTests {
             play.wait(until: 2500)
             #expect(play.statuses == ["waiting"], "\(agent)")
         }
+    }
+
+    @Test("A line is asked for: a choice, a name, a prompt of its own", arguments: ["Enter choice [1-3]: ", "Your name: ", ">>> ", "Which one? "])
+    func line(text: String) {
+        for agent in ["generic", "shell"] {
+            var play = Play(agent)
+            play.at(0, feed: "$ command\r\n" + text)
+            play.at(50, Self.reading)
+            play.wait(until: 5000)
+            #expect(play.now == "waiting/input", "\(agent)")
+        }
+    }
+
+    /// A command that reads a line, as bash runs it.
+    private static let reading = Play.report(
+        icanon: true, echo: true, isig: true, fg: 20, [(10, "bash", "S", 10, 0.1), (20, "command", "S", 20, 0)])
+
+    @Test("What is said is no question any more once something stands below it", arguments: ["Press Enter to continue", "Continue? (y/n)", "Proceed?", "Your name:"])
+    func below(text: String) {
+        for agent in ["generic", "shell"] {
+            var play = Play(agent)
+            play.at(0, feed: "$ command\r\n" + text + "\r\n")
+            play.at(50, Self.reading)
+            play.wait(until: 5000)
+            #expect(!play.statuses.contains("waiting"), "\(agent)")
+        }
+    }
+
+    @Test(
+        "What a person types behind a question answers nothing before it is sent",
+        arguments: ["Continue? (y/n) ", "Proceed? ", "Enter choice [1-3]: ", "Your name: ", "[sudo] password for bob: "], ["generic", "shell"])
+    func draft(text: String, agent: String) {
+        var play = Play(agent)
+        play.at(0, feed: "$ command\r\n" + text)
+        play.at(50, Self.reading)
+        play.wait(until: 2000)
+        #expect(play.statuses.last == "waiting")
+        let told = play.said
+        for (index, letter) in "yes, it is: (y/n)? ".enumerated() {
+            play.at(3000 + Double(index) * 400, .input(Array(String(letter).utf8), author: nil))
+            play.at(3005 + Double(index) * 400, feed: String(letter))
+        }
+        // One letter is taken back, a title comes, and a long time passes.
+        play.at(12_000, .input([0x7f], author: nil))
+        play.at(12_005, feed: "\u{8} \u{8}\u{1b}]0;x\u{7}")
+        play.at(13_000, Self.reading)
+        play.wait(until: 120_000)
+        #expect(play.said.map(\.at) == told.map(\.at), "\(play.said.dropFirst(told.count))")
+        play.at(120_000, .input([0x0d], author: nil))
+        play.at(120_005, feed: "\r\nworking on it\r\n")
+        play.wait(until: 122_000)
+        #expect(play.statuses.suffix(2) == ["waiting", "executing"])
     }
 
     @Test("A menu that a person opened holds the status before")

@@ -42,6 +42,41 @@ struct HookTests {
         #expect(play.detector.status.status == "idle")
     }
 
+    @Test("What a program in a shell reported ends with it; a word that comes late revives nothing, one that comes early counts")
+    func endsWithItsProgram() {
+        let alone = Play.report(icanon: false, echo: false, isig: true, fg: 10, [(10, "bash", "S", 10, 0.1)])
+        let runs = Play.report(icanon: true, echo: true, isig: true, fg: 20, [(10, "bash", "S", 10, 0.1), (20, "tool", "S", 20, 0)])
+        var play = Play("shell")
+        play.at(0, feed: "$ ")
+        play.at(50, alone)
+        play.at(1000, feed: "tool\r\n")
+        play.at(1050, runs)
+        play.at(2000, hook("report", state: "blocked"))
+        play.wait(until: 30_000)
+        #expect(play.now == "waiting/approval")
+        // It is killed before it could say that nobody waits any more.
+        play.at(30_000, feed: "\r\n$ ")
+        play.at(30_050, alone)
+        play.wait(until: 40_000)
+        #expect(play.now == "idle/prompt")
+        play.at(40_000, hook("report", state: "blocked"))
+        play.wait(until: 50_000)
+        #expect(play.now == "idle/prompt")
+        play.at(50_000, feed: "make\r\n")
+        play.at(50_050, runs)
+        play.wait(until: 60_000)
+        #expect(play.now == "executing/tool")
+        play.at(60_000, feed: "\r\n$ ")
+        play.at(60_050, alone)
+        play.wait(until: 70_000)
+        // The next one asks before anybody has looked which processes there are.
+        play.at(70_000, feed: "tool\r\n")
+        play.at(70_100, hook("report", state: "blocked"))
+        play.at(70_400, runs)
+        play.wait(until: 90_000)
+        #expect(play.statuses == ["idle", "executing", "waiting", "idle", "executing", "idle", "waiting"])
+    }
+
     @Test("A reporter's older word and a subagent's are not taken")
     func order() {
         var play = Play("claude")

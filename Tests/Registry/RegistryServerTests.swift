@@ -188,6 +188,23 @@ struct RegistryServerTests {
         await it.end()
     }
 
+    @Test("A running pod is in the list of live ones, however many newer ones have ended")
+    func liveBehindEnded() async throws {
+        let it = try await Surroundings.start()
+        try await it.addRunner()
+        let old = try await it.create("old")
+        for index in 0..<12 {
+            let pod = try await it.create("short-\(index)")
+            try await it.say(pod.pod, .exit(.code(0)), seq: 2)
+            try await it.pod(pod.pod.text) { !$0.lifecycle.isLive }
+        }
+        let page = try await it.client.list(ListPods(live: true, limit: 5))
+        #expect(page.pods.map(\.pod) == [old.pod])
+        #expect(page.next == nil)
+        #expect(try await it.client.list(ListPods(at: .now(), live: true, limit: 5)).pods.map(\.pod) == [old.pod])
+        await it.end()
+    }
+
     @Test("A runner goes offline after three missed beats, not after one, and comes back; its clock's offset is kept")
     func beats() async throws {
         let it = try await Surroundings.start()

@@ -172,6 +172,27 @@ struct RelayTests {
         #expect(try stage.snapshot(try await stage.attach(shim)) == shim.snapshot.bytes)
     }
 
+    @Test("gives a late joiner the whole screen where its keyframe alone is larger than the ring")
+    func largeKeyframe() async throws {
+        let stage = try await RelayStage()
+        let shim = try ScriptedShim(stage.bus, columns: 500, rows: 260)
+        var generator = SplitMix(state: 7)
+        for row in 1...260 {
+            var line = "\u{1b}[\(row);1H"
+            for _ in 0..<500 {
+                let bits = generator.next()
+                // Of a few thousand colours, as many as the engine tells apart at once.
+                line += "\u{1b}[38;2;\(bits & 15);\(bits >> 8 & 15);\(bits >> 16 & 15)m" + String(UnicodeScalar(UInt8(0x21 + bits >> 32 % 90)))
+            }
+            try shim.output(line)
+        }
+        let last = try shim.output("\u{1b}[Hhere")
+        try await stage.reached(shim, last)
+        let attached = try await stage.attach(shim)
+        #expect(attached.payload.count > 262_144)
+        #expect(try stage.snapshot(attached) == shim.snapshot.bytes)
+    }
+
     @Test("refuses the second writer by name, takes over, and releases when the writer leaves")
     func writers() async throws {
         let stage = try await RelayStage()

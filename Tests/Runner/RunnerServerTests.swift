@@ -64,6 +64,66 @@ import Testing
         await bus.close()
     }
 
+    @Test("a pod that is told to stop while it is still being started is stopped as soon as it runs")
+    func stopDuringStart() async throws {
+        let (server, bus) = try await ShimTests.start()
+        let directory = FileManager.default.temporaryDirectory.path + "/switchback-runner-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        // A shim that begins when it is told to.
+        let slow = directory + "/slow-shim"
+        try Data("#!/bin/sh\nwhile [ ! -e '\(directory)/go' ]; do sleep 0.02; done\nexec '\(ShimPod.program)' \"$@\"\n".utf8).write(to: URL(filePath: slow))
+        try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: slow)
+        var configuration = Self.configuration(directory, server)
+        configuration.shim = slow
+        let runner = try await RunnerServer.start(
+            bus: bus, configuration: configuration, agentFolders: [], version: "0", logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let pod = PodID.random()
+        async let started: Started = bus.ask(
+            Subjects.runner("r1", "start"), StartPod(pod: pod, name: "p", spec: PodSpec(command: ["sleep", "3600"], cwd: "/tmp")), timeout: .seconds(120))
+        try await eventually(holds: { FileManager.default.fileExists(atPath: "\(directory)/pods/\(pod)") })
+        let answers = Mutex(0)
+        try bus.subscribe("stopped") { _ in answers.withLock { $0 += 1 } }
+        let stop = StopPod(pod: pod, graceMs: 2000, author: Author(kind: .person, id: "t"))
+        try bus.publish(Subjects.runner("r1", "stop"), payload: JSON.encode(stop), reply: "stopped")
+        // Whoever answers at once has not waited for the start.
+        try await bus.flush()
+        try await Task.sleep(for: .milliseconds(300))
+        #expect(answers.withLock { $0 } == 0)
+        #expect(FileManager.default.createFile(atPath: directory + "/go", contents: nil))
+        #expect(try await started.pid > 0)
+        let reader = try await FrameReader.start(bus, pod)
+        try await eventually(holds: { reader.exit != nil })
+        #expect(reader.exit == .signal(15))
+        try await eventually(holds: { answers.withLock { $0 } == 1 })
+        await runner.stop()
+        await bus.close()
+    }
+
+    @Test("a second runner in the same directory is refused and changes nothing, and takes over once the first has stopped")
+    func oneEach() async throws {
+        let (server, bus) = try await ShimTests.start()
+        let directory = FileManager.default.temporaryDirectory.path + "/switchback-runner-\(UUID().uuidString.prefix(8))"
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        @Sendable func start() async throws -> RunnerServer {
+            try await RunnerServer.start(bus: bus, configuration: Self.configuration(directory, server), agentFolders: [], version: "0", logger: logger)
+        }
+        let first = try await start()
+        for _ in 0..<3 {
+            await #expect {
+                _ = try await start()
+            } throws: { ($0 as? ErrorBody)?.code == .conflict && ($0 as? ErrorBody)?.message.contains(directory) == true }
+        }
+        await #expect {
+            let _: Started = try await bus.ask(
+                Subjects.runner("r1", "start"), StartPod(pod: .random(), name: "p", spec: PodSpec(command: ["no-such-program"], cwd: "/tmp")), timeout: .seconds(60))
+        } throws: { ($0 as? ErrorBody)?.message.contains("no-such-program") == true }
+        await first.stop()
+        await (try await start()).stop()
+        await bus.close()
+    }
+
     @Test("a pod whose command is not there fails to start with the reason, leaves nothing behind, and may be asked for again")
     func failedStart() async throws {
         let (server, bus) = try await ShimTests.start()

@@ -141,6 +141,15 @@ struct PropertyTests {
         try Self.expectRebuilt(terminal, "narrowed")
     }
 
+    @Test("A dump keeps the cursor and the text where a wrap waits that no line's end brings about")
+    func waitingElsewhere() {
+        let terminal = Terminal.fed("\u{1B}[?69h\u{1B}[2;4s\u{1B}[1;2Habc\u{1B}[!p", columns: 6)
+        #expect(terminal.cursor.pendingWrap)
+        let other = Terminal(columns: 6, rows: 10)
+        other.feed(terminal.ansi())
+        #expect(other.place == terminal.place && other.lines == terminal.lines)
+    }
+
     @Test("The ANSI dump of random screens rebuilds them", arguments: 0..<40)
     func randomAnsiDump(seed: Int) throws {
         var generator = SeededGenerator(state: UInt64(seed) &* 31 &+ 5)

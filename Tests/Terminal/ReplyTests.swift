@@ -75,6 +75,14 @@ struct ReplyTests {
         #expect(terminal.modes.kittyKeyboard == 1)
     }
 
+    @Test("Flags of the keyboard come and go without a move of the cursor")
+    func kittyLeavesTheCursor() {
+        let terminal = Terminal.fed("\u{1B}[2;2H\u{1B}[s\u{1B}[5;7H\u{1B}[>1u\u{1B}[=4;2u\u{1B}[?u\u{1B}[<u")
+        #expect(terminal.place == [4, 6])
+        terminal.feed("\u{1B}[u")
+        #expect(terminal.place == [1, 1])
+    }
+
     @Test("Cursor shapes")
     func cursorShapes() {
         let cursor = Terminal.fed("\u{1B}[6 q").cursor

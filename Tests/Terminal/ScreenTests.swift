@@ -96,6 +96,17 @@ struct ScreenTests {
         #expect(Terminal.fed("abcd" + sequence + "X", columns: 4).lines == [first, "X"])
     }
 
+    @Test(
+        "A pending wrap ends with what moves the cursor or changes text at it",
+        arguments: [
+            ("\u{1B}[D", ["abXd"]), ("\u{1B}[Z", ["Xbcd"]), ("\u{1B}[J", ["abcX"]), ("\u{1B}[1J", ["   X"]), ("\u{1B}[2J", ["   X"]), ("\u{1B}[K", ["abcX"]),
+            ("\u{1B}[1K", ["   X"]), ("\u{1B}[2K", ["   X"]), ("\u{1B}[X", ["abcX"]), ("\u{1B}[@", ["abcX"]), ("\u{1B}[P", ["abcX"]), ("\u{1B}[L", ["X", "abcd"]),
+            ("\u{1B}[M", ["X"]), ("\u{1B}[s\u{1B}[u", ["abcX"]),
+        ])
+    func endedWrap(sequence: String, lines: [String]) {
+        #expect(Terminal.fed("abcd" + sequence + "X", columns: 4).lines == lines)
+    }
+
     @Test("A wrap at the right margin outlives DECRC and a change of screens; after DECSTR the line is no wrapped one")
     func waitingWrapAtMargin() {
         let margin = "\u{1B}[?69h\u{1B}[2;4s\u{1B}[1;2Habc"
@@ -104,11 +115,36 @@ struct ScreenTests {
         let reset = Terminal.fed(margin + "\u{1B}[!pX", columns: 6)
         #expect(reset.lines == [" abc", "X"])
         #expect(!reset.isWrapped(0))
+        // Where no line ends it is over, but for what is printed right behind.
+        #expect(Terminal.fed(margin + "\u{1B}7\u{1B}[?69l\u{1B}8X", columns: 6).lines == [" abX"])
+        #expect(Terminal.fed(margin + "\u{1B}[!p\u{1B}[?47hX", columns: 6).lines == ["   X"])
+        #expect(Terminal.fed(margin + "\u{1B}[!p\u{1B}9X", columns: 6).lines == [" abcX"])
     }
 
     @Test("Setting the left and right margin mode again keeps the margins")
     func marginModeAgain() {
         #expect(Terminal.fed("\u{1B}[?69h\u{1B}[2;4s\u{1B}[?69h\u{1B}[1;2Habcd", columns: 6).lines == [" abc", " d"])
+    }
+
+    @Test("With left and right margins no line is of double width")
+    func noDoubleWidthWithMargins() {
+        let text = String(repeating: "x", count: 30)
+        #expect(Terminal.fed("\u{1B}#6\u{1B}[?69h\u{1B}[H" + text).lines == [text])
+        #expect(Terminal.fed("\u{1B}#6\u{1B}[?69l\u{1B}[H" + text).lines == [String(repeating: "x", count: 20), String(repeating: "x", count: 10)])
+    }
+
+    @Test(
+        "The cursor goes as far as it is told, and no further than the screen or the margins",
+        arguments: [
+            ("\u{1B}[3A", [2, 7]), ("\u{1B}[A", [4, 7]), ("\u{1B}[0A", [4, 7]), ("\u{1B}[99A", [2, 7]), ("\u{1B}[2B", [7, 7]), ("\u{1B}[99B", [7, 7]), ("\u{1B}[2C", [5, 9]),
+            ("\u{1B}[999C", [5, 39]), ("\u{1B}[3D", [5, 4]), ("\u{1B}[99D", [5, 0]), ("\u{1B}[2E", [7, 0]), ("\u{1B}[2F", [3, 0]), ("\u{1B}[20G", [5, 19]), ("\u{1B}[G", [5, 0]),
+            ("\u{1B}[20`", [5, 19]), ("\u{1B}[2a", [5, 9]), ("\u{1B}[4d", [3, 7]), ("\u{1B}[d", [0, 7]), ("\u{1B}[99d", [9, 7]), ("\u{1B}[2e", [7, 7]), ("\u{1B}[2;3H", [1, 2]),
+            ("\u{1B}[2;3f", [1, 2]), ("\u{1B}[H", [0, 0]), ("\u{1B}[99;999H", [9, 39]), ("\u{1B}[1;1H\u{1B}[99A", [0, 0]), ("\u{1B}[10;1H\u{1B}[99B", [9, 0]), ("\r", [5, 0]),
+            ("\n", [6, 7]), ("\u{8}", [5, 6]),
+        ])
+    func moves(sequence: String, place: [Int]) {
+        // Rows 3 to 8 scroll.
+        #expect(Terminal.fed("\u{1B}[3;8r\u{1B}[6;8H" + sequence).place == place)
     }
 
     @Test("SL and SR do nothing beside the margins", arguments: ["@", "A"])
@@ -125,6 +161,7 @@ struct ScreenTests {
         #expect(Terminal.fed(beyond + "a").place == [1, 19])
         #expect(Terminal.fed(beyond + "─│").lines == ["", String(repeating: " ", count: 19) + "─", "│"])
         #expect(Terminal.fed(beyond + "\u{1B}[?7labc").lines == ["", String(repeating: " ", count: 19) + "c"])
+        #expect(Terminal.fed("\u{1B}[1;31H\u{1B}#6").place == [0, 19])
         #expect(Terminal.fed("\u{1B}[2;1H\u{1B}#6\u{1B}[3;35H\u{1B}Mab").lines == ["", String(repeating: " ", count: 19) + "a", "b"])
     }
 
@@ -188,6 +225,16 @@ struct ScreenTests {
         let terminal = Terminal.fed("one\r\ntwo\u{1B}[H\u{1B}[2J")
         #expect(terminal.lines == [])
         #expect(terminal.history(lines: 10) == ["one", "two"])
+    }
+
+    @Test("Clearing the screen and its history leaves the modes, the pen and the margins as they were")
+    func modesAfterClearing() {
+        let set = "\u{1B}[?1;7;1003;1006;2004h\u{1B}=\u{1B}[>5u\u{1B}[4h\u{1B}[2;5r\u{1B}[?6h\u{1B}[31m\u{1B}[?25l\u{1B}[3 q"
+        let before = Terminal.fed(set), after = Terminal.fed(set + "text\u{1B}[2J\u{1B}[3J\u{1B}[H\u{1B}[J")
+        #expect(after.modes == before.modes && after.viewerModes == before.viewerModes)
+        #expect(after.cursor.shape == before.cursor.shape && !after.cursor.isVisible)
+        after.feed("x\u{1B}[9A\ry")
+        #expect(after.lines == ["", "yx"] && after.runs(1).map(\.style.foreground) == [.indexed(1)])
     }
 
     @Test("RIS and DECSTR")

@@ -58,6 +58,8 @@ struct TextTests {
         // However many, the last line ends where they end.
         #expect(Terminal.fed("a\u{1B}[13b", columns: 5, rows: 2).lines == ["aaaaa", "aaaa"])
         #expect(Terminal.fed("漢\u{1B}[13b", columns: 5, rows: 2).lines == ["漢漢", "漢漢"])
+        #expect(Terminal.fed("漢\u{1B}[16b", columns: 5, rows: 2).lines == ["漢漢", "漢"])
+        #expect(Terminal.fed("\u{1B}[?69h\u{1B}[2;4s\u{1B}[1;2Ha\u{1B}[121b", rows: 2).lines == [" aaa", " aa"])
     }
 
     @Test("Wrapping can be turned off, and inserting on")

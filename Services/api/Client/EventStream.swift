@@ -12,9 +12,11 @@ public struct ServerEvent: Sendable, Equatable {
 
 extension APIClient {
     /// Follows `/v1/events` until `receive` returns false or the connection ends.
-    /// - Parameter after: the id of the last event that was seen.
-    public func events(after: String? = nil, _ receive: (ServerEvent) async throws -> Bool) async throws {
-        let response = try await send(.GET, "/v1/events", query: [("after", after)], timeout: .hours(24 * 365))
+    /// - Parameters:
+    ///   - after: the id of the last event that was seen.
+    ///   - area: only events of this one (`pod`, `runner`, `binding`, …).
+    public func events(after: String? = nil, area: String? = nil, _ receive: (ServerEvent) async throws -> Bool) async throws {
+        let response = try await send(.GET, "/v1/events", query: [("after", after), ("area", area)], timeout: .hours(24 * 365))
         var reader = EventReader()
         for try await piece in response.body {
             for event in reader.read(piece.readableBytesView) {

@@ -3,6 +3,7 @@ internal import Contract
 public import Database
 public import Logging
 internal import Outbox
+public import Redaction
 internal import RegistryClient
 internal import RelayClient
 
@@ -30,11 +31,12 @@ public final class BindingsServer: Sendable {
     ///   - sweep: how often deadlines are looked at; by five times that, open records are compared with the registry.
     ///   - lease: how long an instance that died holds up what it was delivering.
     ///   - link: where people open the web app, for links in posts.
+    ///   - redactor: what is hidden in posts.
     ///   - micro: counts the requests for the NATS services protocol.
     /// - Throws: when the database or the bus cannot be used.
     public static func start(
         bus: BusConnection, pool: DatabasePool, logger: Logger, instance: String = "bindings", sweep: Duration = .seconds(1),
-        lease: Duration = .seconds(15), link: String? = nil, micro: Microservice? = nil
+        lease: Duration = .seconds(15), link: String? = nil, redactor: Redactor = .standard, micro: Microservice? = nil
     ) async throws -> BindingsServer {
         let store = BindingsStore(pool: pool)
         try await store.migrate()
@@ -42,7 +44,7 @@ public final class BindingsServer: Sendable {
         let relay = RelayClient(bus: bus)
         var service = BindingsService(
             store: store, pods: RegistryKnowledge(registry: RegistryClient(bus: bus)), board: StatusBoard(), relay: relay)
-        let notifier = try Notifier(store: store, bus: bus, link: link, logger: logger)
+        let notifier = try Notifier(store: store, bus: bus, link: link, redactor: redactor, logger: logger)
         let sender = EventSender(pool: pool, schema: BindingsStore.schema, bus: bus, logger: logger)
         // Another start of the same instance is another holder: what the one before still hears of is not this one's.
         try await store.reclaim(from: instance)

@@ -5,6 +5,7 @@ internal import Digest
 internal import Logging
 internal import NIOCore
 internal import NIOHTTP1
+internal import Redaction
 
 /// Posts what needs a person to whoever wants to hear of it, and tries again for a day. Any number of instances share the posts.
 final class Notifier: Sendable {
@@ -18,8 +19,9 @@ final class Notifier: Sendable {
     private let task: Task<Void, Never>
     private let opened: BusSubscription
 
+    /// - Parameter redactor: what is hidden from receivers, as from everybody outside.
     /// - Throws: when events cannot be followed.
-    init(store: BindingsStore, bus: BusConnection, link: String?, logger: Logger) throws(BusError) {
+    init(store: BindingsStore, bus: BusConnection, link: String?, redactor: Redactor, logger: Logger) throws(BusError) {
         let (wishes, wanted) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         opened = try bus.subscribe(Subjects.event("attention", "*", "opened")) { _ in wanted.yield() }
         wanted.yield()
@@ -37,7 +39,7 @@ final class Notifier: Sendable {
                 }
                 for await _ in wishes {
                     do {
-                        if try await Self.work(store, http, link, logger) { wanted.yield() }
+                        if try await Self.work(store, http, link, redactor, logger) { wanted.yield() }
                     } catch {
                         logger.debug("posts wait", metadata: ["reason": "\(error)"])
                     }
@@ -54,19 +56,23 @@ final class Notifier: Sendable {
 
     /// Makes the posts that are due.
     /// - Returns: whether there were any.
-    private static func work(_ store: BindingsStore, _ http: HTTPClient, _ link: String?, _ logger: Logger) async throws -> Bool {
+    private static func work(
+        _ store: BindingsStore, _ http: HTTPClient, _ link: String?, _ redactor: Redactor, _ logger: Logger
+    ) async throws -> Bool {
         // Twice the longest try: who dies in between leaves it to another.
         let posts = try await store.takePosts(lease: .seconds(20))
         await withTaskGroup { group in
-            for post in posts { group.addTask { await make(post, store, http, link, logger) } }
+            for post in posts { group.addTask { await make(post, store, http, link, redactor, logger) } }
         }
         return !posts.isEmpty
     }
 
-    private static func make(_ post: DuePost, _ store: BindingsStore, _ http: HTTPClient, _ link: String?, _ logger: Logger) async {
+    private static func make(
+        _ post: DuePost, _ store: BindingsStore, _ http: HTTPClient, _ link: String?, _ redactor: Redactor, _ logger: Logger
+    ) async {
         var problem: String?
         do {
-            let message = try WebhookPost(post, link: link, now: .now())
+            let message = try WebhookPost(post, link: link, hiding: redactor, now: .now())
             var request = HTTPClientRequest(url: post.url)
             request.method = .POST
             request.headers = HTTPHeaders(message.headers)
@@ -98,7 +104,7 @@ struct WebhookPost: Equatable {
         var link: String?
     }
 
-    init(_ post: DuePost, link: String?, now: Timestamp) throws {
+    init(_ post: DuePost, link: String?, hiding redactor: Redactor, now: Timestamp) throws {
         let item = post.item
         // The same for every try: a receiver that got it twice can tell.
         let delivery = "\(post.webhook).\(item.id)"
@@ -107,14 +113,14 @@ struct WebhookPost: Equatable {
         switch post.format {
         case .json:
             headers.append(("Content-Type", "application/json"))
-            body = try JSON.encode(Body(delivery: delivery, attention: item, link: page))
+            body = redactor.redacted(json: try JSON.encode(Body(delivery: delivery, attention: item, link: page)))
         case .text:
             headers.append(("Content-Type", "text/plain; charset=utf-8"))
             headers.append(("Title", Self.plain("Switchback: " + item.kind.rawValue)))
             headers.append(("Priority", [.approval, .binding, .question].contains(item.kind) ? "default" : "high"))
             headers.append(("Tags", item.kind.rawValue))
             if let page { headers.append(("Click", page)) }
-            body = Array(([item.pod.map { "\($0): " } ?? "", item.summary].joined()).utf8.prefix(4000))
+            body = Array(redactor.redacted([item.pod.map { "\($0): " } ?? "", item.summary].joined()).utf8.prefix(4000))
         }
         if let secret = post.secret {
             let seconds = now.microseconds / 1_000_000

@@ -107,7 +107,7 @@ extension Detector {
                 // What only prints cannot ask.
                 if rules.kind == .lines, isReadingLine == false { continue }
                 // What goes on below a question says that nobody waits there.
-                if rule.region == .last, rules.kind != .tui, reading.prompt == nil, reading.composer == nil { continue }
+                if rule.region == .last, rules.kind != .tui, !reading.endsAtCursor, reading.composer == nil { continue }
                 pieces.append(piece(.waiting, rule.reason ?? "approval", Rank.ruleWaiting, patience: isTextScreen ? .zero : .milliseconds(60)))
             case .idle where rule.region == .composer:
                 // Only tells a hint from a draft.
@@ -307,7 +307,8 @@ extension Detector {
     // MARK: - Hooks
 
     private func addHook(_ pieces: inout [Piece]) {
-        guard let hook = memory.hook, let time = memory.hookTime, let meaning = meaning(of: hook), let verdict = meaning.verdict else { return }
+        guard let hook = memory.hook, let time = memory.hookTime, let meaning = meaning(of: hook), let verdict = meaning.verdict, !isShellAlone(memory.process)
+        else { return }
         let text = hook.event + (hook.toolName.map { " " + $0 } ?? "")
         func piece(_ status: Status, _ rank: Int, until: Timestamp? = nil, patience: Duration = .zero) -> Piece {
             Piece(status: status, reason: meaning.reason, source: .hook, rule: hook.event, text: text, rank: rank, patience: patience, until: until)

@@ -46,6 +46,7 @@ extension Detector {
     mutating func replaceScreen(_ text: String) {
         isTextScreen = true
         isUnread = false
+        bringBackDraft()
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         var new: [ScreenRow] = []
         for (index, line) in lines.prefix(400).enumerated() {
@@ -93,6 +94,7 @@ extension Detector {
 
     private mutating func apply(_ changed: [Int], scroll: Int, isNew: Bool) {
         var changedAt: Int?
+        var isDifferent = bringBackDraft() || isNew || scroll > 0
         if scroll > 0 {
             let gone = min(scroll, rows.count)
             rows.removeFirst(gone)
@@ -100,7 +102,6 @@ extension Detector {
             changedAt = 0
             memory.lastMove = clock
         }
-        var isDifferent = isNew || scroll > 0
         var text = RowText()
         for index in changed {
             terminal.read(index, into: &text)
@@ -124,6 +125,7 @@ extension Detector {
     private mutating func finishReading(cursor: (row: Int, column: Int)?) {
         didRead = true
         let asked = reading.dialog != nil || reading.hint != nil
+        leaveOutDraft(cursor: cursor)
         reading = ScreenReader(rows: rows, columns: terminal.columns, cursor: cursor, kind: kind, isUnmarked: rules.prompts.contains("")).read()
         reading.matches = matchRules()
         if reading.composer != nil { memory.hasHadComposer = true }
@@ -137,6 +139,26 @@ extension Detector {
         }
     }
 
+    /// What a person typed behind a question and has not sent answers nothing: the row is read without it.
+    private mutating func leaveOutDraft(cursor: (row: Int, column: Int)?) {
+        guard memory.status.status == Status.waiting.rawValue, let input = memory.lastInput, input >= memory.status.since, memory.status.options == nil,
+            let question = memory.status.question?.unicodeScalars.map(\.value), let cursor, cursor.row == rows.lastIndex(where: { !$0.isBlank })
+        else { return }
+        let whole = rows[cursor.row]
+        guard !whole.isBoxed, cursor.column + 1 >= whole.length, whole.content.count > question.count, whole.content.starts(with: question) else { return }
+        draft = (cursor.row, whole)
+        rows[cursor.row] = row(Array(whole.scalars[..<(whole.column + question.count)]), faintFrom: nil)
+    }
+
+    /// Whether there was one.
+    @discardableResult
+    private mutating func bringBackDraft() -> Bool {
+        guard let (index, whole) = draft else { return false }
+        draft = nil
+        if index < rows.count { rows[index] = whole }
+        return true
+    }
+
     private mutating func row(_ text: [UInt32], faintFrom: Int?) -> ScreenRow {
         generation &+= 1
         return ScreenRow(
@@ -146,12 +168,18 @@ extension Detector {
     /// From which scalar on all of the row is faint.
     private static func faintFrom(_ text: RowText) -> Int? {
         var faintFrom: Int?
+        // One inverse cell is the cursor as the program draws it, often on a hint's first letter.
+        var cursor: Int?
         var begin = 0
         for run in text.runs {
             let isBlank = text.scalars[begin..<run.end].allSatisfy { $0 == 0x20 }
-            // One inverse cell is the cursor as the program draws it.
-            if !isBlank && !(run.end - begin == 1 && run.style.attributes.contains(.inverse)) {
-                if isFaint(run.style) { faintFrom = faintFrom ?? begin } else { faintFrom = nil }
+            if !isBlank {
+                if run.end - begin == 1 && run.style.attributes.contains(.inverse) {
+                    cursor = begin
+                } else {
+                    faintFrom = isFaint(run.style) ? faintFrom ?? cursor ?? begin : nil
+                    cursor = nil
+                }
             }
             begin = run.end
         }

@@ -37,6 +37,7 @@ extension Detector {
             if process.state == "R" && (before == nil || process.cpu > (before ?? 0)) { busy = process.comm }
         }
         memory.process = report
+        dropHook(of: old)
         if let busy {
             memory.busySince = clock
             memory.busyName = busy
@@ -45,6 +46,21 @@ extension Detector {
         }
         return true
     }
+
+    /// Whether a shell waits for its next command, and nothing that it ran before.
+    func isShellAlone(_ report: ProcessReport?) -> Bool {
+        guard kind == .shell, let report, let shell = report.shell ?? report.procs?.first?.pid else { return false }
+        return report.fg == shell
+    }
+
+    /// What a program reported ends with it. What comes shortly before another is seen may be the other's already.
+    private mutating func dropHook(of old: ProcessReport?) {
+        guard let time = memory.hookTime, old != nil, isShellAlone(old) != isShellAlone(memory.process) else { return }
+        if isShellAlone(memory.process) || clock > time + Self.startTime { memory.hook = nil }
+    }
+
+    /// A program that just began is seen within this time.
+    private static let startTime: Duration = .seconds(2)
 
     mutating func note(_ report: HookReport) -> Bool {
         if let seq = report.seq, let known = memory.hookSeq, seq <= known { return false }

@@ -35,6 +35,9 @@ public struct Detector {
     /// A person opened what looks like a question: the status before stays.
     var isOverlay = false
 
+    /// The row of a question as it is, with what a person is typing behind it.
+    var draft: (row: Int, whole: ScreenRow)?
+
     // The decision.
     var pieces: [Piece] = []
     var candidate: Candidate?
@@ -103,6 +106,7 @@ public struct Detector {
         prompts = Set((rules.prompts + Glyphs.prompts.map { String($0) }).compactMap { $0.unicodeScalars.first?.value })
         spinners = Set(rules.spinners.flatMap { $0.unicodeScalars.map(\.value) })
         rows = []
+        draft = nil
         regionCache = [:]
         titleMatches = rules.patterns.matches(title)
         isUnread = true

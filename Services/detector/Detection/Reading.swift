@@ -51,6 +51,8 @@ struct Reading {
     var matches: [Match] = []
     /// The last rows only say which keys answer.
     var hint: ClosedRange<Int>?
+    /// The cursor stands behind the last row's words: nothing was written since they were.
+    var endsAtCursor = false
     /// The last row asks for a line: yes or no, a password, a choice.
     var prompt: Prompt?
 
@@ -82,7 +84,8 @@ struct ScreenReader {
             return reading
         }
         reading.composer = composer
-        reading.prompt = findPrompt(last)
+        reading.endsAtCursor = endsAtCursor(last)
+        reading.prompt = reading.endsAtCursor ? findPrompt(last) : nil
         if let composer {
             if composer.rows.upperBound < last { reading.footer = (composer.rows.upperBound + 1)...last }
             readLive(&reading, above: composer.rows.lowerBound)
@@ -279,14 +282,16 @@ struct ScreenReader {
 
     // MARK: - Questions as the last row
 
+    private func endsAtCursor(_ last: Int) -> Bool {
+        guard let cursor else { return true }
+        let length = rows[last].length
+        // Behind the words, not somewhere within them.
+        return cursor.row == last ? cursor.column + 1 >= length : cursor.row == last + 1 && cursor.column == 0 && length >= columns
+    }
+
     private func findPrompt(_ last: Int) -> Reading.Prompt? {
         let row = rows[last]
         guard row.kind == .text else { return nil }
-        if let cursor {
-            guard cursor.row == last || (cursor.row == last + 1 && cursor.column == 0 && row.length >= columns) else { return nil }
-            // Behind the words, not somewhere within them.
-            guard cursor.row != last || cursor.column + 1 >= row.length else { return nil }
-        }
         let text = row.contentText.lowercased()
         if text.unicodeScalars.count < 200 {
             let end = text.last

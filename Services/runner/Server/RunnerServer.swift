@@ -15,14 +15,16 @@ public final class RunnerServer: Sendable {
     private let subscriptions = Mutex<[BusSubscription]>([])
     private let work = Mutex<[Task<Void, Never>]>([])
     private let offset = Mutex<Int64?>(nil)
+    private let directory: Mutex<DirectoryLock?>
 
-    /// Adopts what runs, then serves.
+    /// Adopts what runs, then serves. Refused where another runner has the directory.
     /// - Parameter micro: counts the requests for the NATS services protocol.
     public static func start(
         bus: BusConnection, configuration: RunnerConfiguration, agentFolders: [String], version: String, micro: Microservice? = nil, logger: Logger
     ) async throws -> RunnerServer {
         try FileManager.default.createDirectory(
             atPath: configuration.directory + "/pods", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let lock = try DirectoryLock(configuration.directory)
         guard FileManager.default.isExecutableFile(atPath: configuration.shim) else {
             throw ErrorBody(.unavailable, "the shim \(configuration.shim) is not there or cannot be executed; set SWITCHBACK_SHIM to its path")
         }
@@ -30,13 +32,14 @@ public final class RunnerServer: Sendable {
         for problem in catalog.problems { logger.error("left out an agent's manifest", metadata: ["problem": "\(problem)"]) }
         let service = RunnerService(configuration: configuration, catalog: catalog, calls: BusShimCalls(bus: bus, runner: configuration.name, logger: logger), logger: logger)
         await service.lookAround()
-        let server = RunnerServer(bus: bus, service: service, name: configuration.name, version: version, logger: logger)
+        let server = RunnerServer(bus: bus, service: service, name: configuration.name, version: version, lock: lock, logger: logger)
         try server.serve(counting: micro)
         server.beat()
         return server
     }
 
-    private init(bus: BusConnection, service: RunnerService, name: String, version: String, logger: Logger) {
+    private init(bus: BusConnection, service: RunnerService, name: String, version: String, lock: DirectoryLock, logger: Logger) {
+        directory = Mutex(lock)
         self.bus = bus
         self.service = service
         self.name = name
@@ -109,6 +112,7 @@ public final class RunnerServer: Sendable {
     public func stop() async {
         for task in work.withLock({ $0 }) { task.cancel() }
         for subscription in subscriptions.withLock({ $0 }) { subscription.unsubscribe() }
+        directory.withLock { $0 = nil }
     }
 }
 

@@ -179,6 +179,8 @@ actor RunnerService {
 
     /// Sends the polite signals at once and SIGKILL after the grace. Asked again, it does the same again.
     func stop(_ request: StopPod) async throws(ErrorBody) {
+        // A pod that is being started, which a worktree may hold up for long, is stopped once it runs.
+        if let task = starting[request.pod] { _ = await task.result }
         guard let directory = live[request.pod], directory.isShimAlive(), let state = directory.state() else {
             throw ErrorBody(.gone, "\(request.pod) does not run on runner \(configuration.name)")
         }

@@ -66,6 +66,41 @@ test("painting rests between frames while they come late, and not for a single l
   equal(painted, 12, "nothing after the end");
 });
 
+test("a frame is asked for once at a time; late is what comes late or takes long to paint, not what has rested; the longer of two waits counts", () => {
+  let now = 0, takes = 0, isWhole = false, asksAgain = false, painted = 0;
+  const asked = [], waits = [];
+  const frames = new EasedFrames(() => {
+    painted++;
+    now += takes;
+    if (asksAgain) { asksAgain = false; frames.ask(); }
+    return isWhole;
+  }, { late: 40, rest: 33, flood: 1, pause: 17, request: action => asked.push(action), wait: (action, ms) => waits.push({ action, ms }), now: () => now });
+  frames.ask();
+  frames.ask();
+  equal([asked.length, waits.length], [1, 0], "once, and without a timer");
+  asksAgain = true;
+  asked.shift()();
+  equal(asked.length, 1, "who asks while it is painted gets another frame");
+  takes = 41;
+  asked.shift()();
+  frames.ask();
+  isWhole = true;
+  asked.shift()();
+  frames.ask();
+  frames.ask();
+  equal([asked.length, waits.map(({ ms }) => ms)], [0, [33]], "late twice, in a flood");
+  now += 500;
+  waits.shift().action();
+  [takes, isWhole] = [40, false];
+  asked.shift()();
+  frames.ask();
+  equal([asked.length, waits.length], [1, 0], "on time after its rest");
+  asked.shift()();
+  frames.close();
+  frames.ask();
+  equal([asked.length, waits.length, painted], [0, 0, 5], "nothing is asked for after the end");
+});
+
 test("what changes as a whole again and again is painted half as often, until something does not", () => {
   let isWhole = true, rested = 0, frame = null;
   const frames = new EasedFrames(() => isWhole, { flood: 3, pause: 17, request: action => { frame = action; }, wait: (action, ms) => { rested = ms; action(); }, now: () => 0 });
