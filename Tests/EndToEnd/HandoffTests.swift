@@ -126,9 +126,18 @@ struct HandoffTests {
         let one = try await stack.run(["sh", "-c", "echo \"$SWITCHBACK_TOKEN\"; exec cat"], name: "one", columns: 120).pod
         let two = try await stack.run(["cat"], name: "two").pod
         // At a dialog: refused, with its code and a mark.
-        try stack.say("waiting", "approval", of: two, seq: 3)
+        let dialog = try JSON.encode(
+            PodStatus(
+                status: "waiting", reason: "approval", since: .now(), seq: 3, evidence: "the test", question: "Go on?", options: ["Yes", "No"],
+                fingerprint: "00112233445566aa"))
+        for subject in [Subjects.status(two), Subjects.statusChanged(two)] { try stack.bus.publish(subject, payload: dialog) }
         try await eventually(within: .seconds(10), "the gate does not know of the dialog") {
             try await stack.command(["send", "two", "yes", "--submit"]).errors.contains("dialog") ? true : nil
+        }
+        // An option that the dialog does not have is a mistake, and nothing is typed.
+        try await eventually(within: .seconds(10), "the dialog's options are not known") {
+            let answer = try await stack.command(["approve", "two", "--option", "4"])
+            return answer.exit == 2 && answer.errors.contains("2 options: 1 Yes, 2 No") ? true : nil
         }
         let refused = try await stack.command(["send", "two", "yes", "--submit", "--json"])
         #expect(refused.exit == 5 && refused.errors.contains("approval_open"), "\(refused)")
@@ -164,6 +173,18 @@ struct HandoffTests {
         let preserved = try await stack.command(
             ["-c", "timeout --preserve-status -s INT 2 \(stack.programsDirectory)/switchback wait --resume \(id)"], program: "/bin/bash")
         #expect(preserved.exit == 75, "\(preserved)")
+        let asJSON = try await stack.command(
+            ["-c", "timeout --preserve-status -s INT 2 \(stack.programsDirectory)/switchback wait one --until ended --json"], program: "/bin/bash")
+        #expect(asJSON.exit == 75 && asJSON.output.isEmpty, "\(asJSON)")
+        #expect(asJSON.errors.hasPrefix(#"{"error":{"code":"interrupted""#) && asJSON.errors.contains("--resume W-"), "\(asJSON)")
+
+        // Terminals that one may not see are denied with that code, in a terminal as well, and all of the reason is told.
+        for command in ["attach", "replay"] {
+            let peek = try await stack.command(
+                ["-c", "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))", stack.programsDirectory + "/switchback", command, "two"],
+                environment: ["SWITCHBACK_TOKEN": credential], program: "/usr/bin/python3")
+            #expect(peek.exit == 4 && peek.output.contains("--to \(two)"), "\(command): \(peek)")
+        }
     }
 }
 

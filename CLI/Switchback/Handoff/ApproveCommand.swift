@@ -31,9 +31,22 @@ struct ApproveCommand: AsyncParsableCommand {
         guard let seen = fingerprint ?? pod.status?.fingerprint else {
             throw Failure(.gone, "screen_changed", "\(pod.name) shows no dialog that could be approved.", fix: "Look at it: switchback screen \(pod.name)")
         }
+        let options = pod.status?.fingerprint == seen ? pod.status?.options ?? [] : []
+        if let option, !options.isEmpty, option > options.count {
+            throw Failure(.usage, "usage", "The dialog has \(options.count) options: \(Self.list(options)).")
+        }
         let applied = try await backend.api.approve(pod.pod.text, fingerprint: seen, option: option, reject: reject ? true : nil)
         if output.json { return Out.printJSON(applied) }
         if let question = pod.status?.question, fingerprint == nil { Out.print(question) }
-        Out.print(applied.message ?? (reject ? "rejected" : "approved"))
+        Out.print(applied.message ?? said(options))
     }
+
+    /// What was answered: an option may as well say no.
+    private func said(_ options: [String]) -> String {
+        if reject { return "rejected" }
+        let chosen = option ?? 1
+        return options.indices.contains(chosen - 1) ? "answered \(chosen): \(options[chosen - 1])" : "approved"
+    }
+
+    private static func list(_ options: [String]) -> String { options.enumerated().map { "\($0 + 1) \($1)" }.joined(separator: ", ") }
 }
