@@ -150,6 +150,16 @@ struct CommandTests {
         }
     }
 
+    @Test("What cannot be written is said, and a status tells of a server elsewhere")
+    func elsewhere() throws {
+        let it = Command()
+        let environment = ["SWITCHBACK_HOME": it.directory.path + "/none", "SWITCHBACK_URL": "http://elsewhere:7420"]
+        let lost = try Spawn.run("/bin/sh", ["-c", "\(Command.program) status 2>&1 >/dev/full"], environment: environment)
+        #expect(lost.end == .exited(1) && lost.output == "switchback: cannot write: No space left on device\n", "\(lost)")
+        let status = try Spawn.run(Command.program, ["status"], environment: environment)
+        #expect(status.output.contains("http://elsewhere:7420") && !status.output.contains("switchback up"), "\(status)")
+    }
+
     @Test("An address that cannot be one is a mistake of the caller's", arguments: ["ftp://x", "http://127.0.0.1:99999", "http://:7420", "http://", "x"])
     func addresses(address: String) throws {
         let result = try Spawn.run("/bin/sh", ["-c", "\(Command.program) ps --json 2>&1"], environment: ["SWITCHBACK_URL": address, "SWITCHBACK_TOKEN": "x"])

@@ -157,6 +157,12 @@ struct HandoffTests {
         #expect(try await late.exit == 0)
         try await stack.waitForScreen(two, "do the next thing")
 
+        let three = try await stack.run(["cat"], name: "three").pod
+        for subject in [Subjects.status(three), Subjects.statusChanged(three)] { try stack.bus.publish(subject, payload: dialog) }
+        try await eventually(within: .seconds(10), "the dialog is not known") {
+            try await api.pod("three").status?.status == "waiting" ? true : nil
+        }
+
         // One waits for two; from inside two, waiting for one would close a circle.
         let credential = try #require(
             try await stack.waitForScreen(one, "sbp_").text.split(whereSeparator: \.isWhitespace).map(String.init).first { $0.hasPrefix("sbp_") })
@@ -177,6 +183,10 @@ struct HandoffTests {
             ["-c", "timeout --preserve-status -s INT 2 \(stack.programsDirectory)/switchback wait one --until ended --json"], program: "/bin/bash")
         #expect(asJSON.exit == 75 && asJSON.output.isEmpty, "\(asJSON)")
         #expect(asJSON.errors.hasPrefix(#"{"error":{"code":"interrupted""#) && asJSON.errors.contains("--resume W-"), "\(asJSON)")
+
+        // A pod that sees that another waits, and not for what, is told what it lacks.
+        let blind = try await stack.command(["approve", "three"], environment: ["SWITCHBACK_TOKEN": credential, "SWITCHBACK_POD": one.text])
+        #expect(blind.exit == 4 && blind.errors.contains("bind request --to three --scope read,approve"), "\(blind)")
 
         // Terminals that one may not see are denied with that code, in a terminal as well, and all of the reason is told.
         for command in ["attach", "replay"] {

@@ -29,6 +29,12 @@ struct ApproveCommand: AsyncParsableCommand {
         let backend = try Backend.locate()
         let pod = try await backend.api.pod(target.pod)
         guard let seen = fingerprint ?? pod.status?.fingerprint else {
+            // A pod is told that another waits, and what its dialog says as a binding grants.
+            if Inside.pod != nil, let status = pod.status, status.status == "waiting" {
+                throw Failure(
+                    .denied, "denied", "\(pod.name) waits (\(status.reason ?? "for a person")); what its dialog says is shown to those whom a binding lets read it.",
+                    fix: "Ask for it: switchback bind request --to \(pod.name) --scope read,approve")
+            }
             throw Failure(.gone, "screen_changed", "\(pod.name) shows no dialog that could be approved.", fix: "Look at it: switchback screen \(pod.name)")
         }
         let options = pod.status?.fingerprint == seen ? pod.status?.options ?? [] : []

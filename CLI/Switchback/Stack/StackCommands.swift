@@ -135,7 +135,11 @@ struct Status: ParsableCommand {
         Out.print("Switchback is \(word)\(report.address.map { " at " + $0 } ?? "")")
         Out.print(style.dim("data in \(report.home)\(report.shims > 0 ? " · \(report.shims) pods run" : "")"))
         if report.state == "abandoned" { Out.print("Its supervisor is gone. `switchback up` takes over.") }
-        if report.state == "down" { Out.print("`switchback up` starts it.") }
+        if let other = ProcessInfo.processInfo.environment["SWITCHBACK_URL"], !other.isEmpty {
+            Out.print("SWITCHBACK_URL is set: commands talk to \(other), whatever runs here.")
+        } else if report.state == "down" {
+            Out.print("`switchback up` starts it.")
+        }
         guard !report.servers.isEmpty else { return }
         var table = Table(["NAME", "STATE", "FOR", "PID", "RESTARTS", "LAST END"])
         for server in report.servers {
