@@ -23,6 +23,10 @@ struct HandoffTests {
             return topology.edges.contains { $0.id == id && $0.state == .pending && $0.pending == [.read, .write] } ? true : nil
         }
         let pendingAt = Timestamp.now()
+        // People know pods by their names.
+        try await eventually(within: .seconds(10), "nothing asks for an answer") {
+            try await stack.command(["attention"]).output.contains("reviewer asks builder for read, write") ? true : nil
+        }
         #expect(try await stack.command(["bind", "accept", id, "--scope", "terminal:read"]).exit == 0)
         let bound = try await api.binding(id)
         #expect(bound.granted == [.read] && bound.pending == [.write] && bound.state == .active)

@@ -187,6 +187,12 @@ struct Names {
 
     subscript(_ id: String) -> String { names[id] ?? id.split(separator: ":").last.map(String.init) ?? id }
 
+    /// A text of the server's with names in place of ids.
+    func said(_ text: String) -> String {
+        text.split(separator: " ", omittingEmptySubsequences: false).map { names[String($0)] ?? String($0) }.joined(separator: " ")
+            .replacing("terminal:", with: "")
+    }
+
     /// Scopes without what they all begin with.
     static func short(_ scopes: [Scope]) -> String {
         scopes.isEmpty ? "-" : scopes.map { $0.rawValue.split(separator: ":").last.map(String.init) ?? $0.rawValue }.joined(separator: ",")

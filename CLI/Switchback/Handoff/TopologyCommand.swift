@@ -89,7 +89,7 @@ struct AttentionCommand: AsyncParsableCommand {
         for item in items {
             table.add([
                 item.kind.rawValue, item.pod.map { names[$0.text] } ?? "-", "\(item.frees ?? 0)", Say.age(since: item.opened, now: at ?? .now()),
-                item.summary, answer(item, names),
+                names.said(item.summary), answer(item, names),
             ])
         }
         table.print()
