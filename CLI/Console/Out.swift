@@ -29,6 +29,8 @@ public enum Out {
                 poll(&entry, 1, 1000)
             } else if errno != EINTR {
                 if errno == EPIPE { exit(0) }
+                let reason = String(cString: strerror(errno))
+                if file != 2 { complain("switchback: cannot write: \(reason)") }
                 exit(1)
             }
         }

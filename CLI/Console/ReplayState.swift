@@ -23,7 +23,8 @@ public struct ReplayState: Sendable {
     public private(set) var exit: Exit?
     /// What the agent does, or did at the moment that is shown.
     public private(set) var status: PodStatus?
-    private var isHelpShown = false
+    /// Which part of the keys is shown: they may take more than a row.
+    private var helpPage: Int?
     /// Where the last seek went, until the position arrives: several presses in a row add up.
     private var wanted: Timestamp?
     private let secondsEast: Int64
@@ -80,7 +81,8 @@ public struct ReplayState: Sendable {
         if key == .interrupt { return [.quit] }
         message = nil
         if entry != nil { return type(key, now: now) }
-        isHelpShown = false
+        let page = helpPage
+        helpPage = nil
         switch key {
         case .character("q"), .escape: return [.quit]
         case .character(" "):
@@ -103,7 +105,7 @@ public struct ReplayState: Sendable {
             entry = ""
             return [.repaint]
         case .character("?"), .character("h"):
-            isHelpShown = true
+            helpPage = page.map { $0 + 1 } ?? 0
             return [.repaint]
         case .character(let character):
             guard let digit = character.wholeNumberValue, (1...9).contains(digit) else { return [] }
@@ -166,14 +168,29 @@ public struct ReplayState: Sendable {
         let text: String
         if let entry {
             text = " go to: \(entry)▏  (14:03:07, -5m, +90s, RFC 3339; enter, esc)"
-        } else if isHelpShown {
-            text = " space play/pause · ←→ 5 s · ↑↓ 1 min · [ ] input or marker · , . frame · 1-9 speed · r back · g time · home · L live · q quit"
+        } else if let helpPage {
+            let pages = Self.keys(columns: columns)
+            text = pages[helpPage % pages.count]
         } else if let message {
             text = " \(message)"
         } else {
             text = summary(columns: columns, now: now)
         }
         return "\u{1b}[7m" + Self.padded(text, columns) + "\u{1b}[0m"
+    }
+
+    /// The keys in as many rows as they need.
+    private static func keys(columns: Int) -> [String] {
+        let keys = [
+            "space play/pause", "←→ 5 s", "↑↓ 1 min", "g time", "L live", "q quit", "[ ] input or marker", ", . frame", "1-9 speed", "r back", "home",
+        ]
+        var pages = [""]
+        for key in keys {
+            let longer = (pages[pages.count - 1].isEmpty ? " " : pages[pages.count - 1] + " · ") + key
+            // Room is left for the word that there is more.
+            if Table.width(longer) > columns - 9, !pages[pages.count - 1].isEmpty { pages.append(" " + key) } else { pages[pages.count - 1] = longer }
+        }
+        return pages.count == 1 ? pages : pages.map { $0 + " · ? more" }
     }
 
     private func summary(columns: Int, now: Timestamp) -> String {
@@ -187,15 +204,15 @@ public struct ReplayState: Sendable {
         let isLive = position.mode == .live && exit == nil
         var text = " \(name)  \(mode)  \(clock(isLive ? now : wanted ?? position.time))"
         if let status { text += "  " + [status.status, status.reason].compactMap(\.self).joined(separator: "/") }
+        let end = (position.mode != .live && position.live == true ? "  (runs)" : "") + "  ? keys"
         if let first = position.first, let last = position.last.map({ max($0, position.time) }), last > first {
             let length = last - first
             let done = max(.zero, min(length, (wanted ?? position.time) - first))
             text += "  \(Self.length(done)) / \(Self.length(length))"
-            let room = columns - Table.width(text) - 14
+            let room = columns - Table.width(text + end) - 3
             if room >= 10 { text += "  " + Self.bar(done / length, room) }
         }
-        if position.mode != .live && position.live == true { text += "  (runs)" }
-        return text + "  ? keys"
+        return text + end
     }
 
     /// `14:03:07.250` of the local day, with the date when it is not today's.

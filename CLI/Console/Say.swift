@@ -27,6 +27,15 @@ public enum Say {
         return "\(text.prefix(10)) \(text.dropFirst(11).prefix(12))"
     }
 
+    /// The first millisecond that is not before `time`: who asks for what was there then finds it.
+    public static func local(roundedUp time: Timestamp) -> String { local(time + .microseconds(999)) }
+
+    /// The same, without the day where it is that of `earlier`.
+    public static func local(_ time: Timestamp, after earlier: Timestamp, secondsEast: Int64 = Moment.localOffset()) -> String {
+        let (text, before) = (local(time, secondsEast: secondsEast), local(earlier, secondsEast: secondsEast))
+        return text.prefix(10) == before.prefix(10) ? String(text.dropFirst(11)) : text
+    }
+
     /// `14:03:07.250` in this machine's zone.
     public static func clock(_ time: Timestamp) -> String { String(local(time).dropFirst(11)) }
 }

@@ -17,6 +17,9 @@ public struct Style: Sendable {
         isColoured = Out.isTerminal(file) && !refuses && !isDumb
     }
 
+    /// What may stand between an escape with a bracket and an `m`.
+    static let codes = ["0", "1", "2", "31", "32", "33", "36"]
+
     public func red(_ text: String) -> String { paint(text, "31") }
     public func green(_ text: String) -> String { paint(text, "32") }
     public func yellow(_ text: String) -> String { paint(text, "33") }

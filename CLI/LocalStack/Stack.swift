@@ -342,6 +342,11 @@ public struct Stack: Sendable {
             supervisor: state.supervisor, startedAt: state.startedAt, servers: state.servers, shims: shims)
     }
 
+    /// Whether anybody can answer at the stack's address: a supervisor runs, or left something that listens there.
+    public func mayAnswer(_ settings: StackSettings) -> Bool {
+        Lock.isHeld(home.lockFile) || !Ports.isFree(settings.apiPort, host: settings.apiHost)
+    }
+
     /// What the command needs to talk to this stack, nil when none was set up here.
     public func settings() throws(StackError) -> StackSettings? { try StackSettings.load(home) }
 }

@@ -12,7 +12,7 @@ struct Switchback: AsyncParsableCommand {
         discussion: """
             Times are RFC 3339, -5m (ago), 14:03:07 (the last one) or +90s (from the pod's start).
             POD is a pod's name, its id, or the beginning of its id.
-            Exit codes: 0 done, 1 error, 2 usage, 3 gone or replaced, 4 denied, 5 blocked (needs a person),
+            Exit codes: 0 done, 1 error, 2 usage, 3 gone or replaced, 4 denied, 5 blocked (needs a person), \
             6 would deadlock, 75 interrupted, 124 timed out.
             """,
         version: version,

@@ -32,6 +32,19 @@ public enum JSON {
         }
     }
 
+    /// What JSON calls a type.
+    private static func words(_ type: any Any.Type) -> String {
+        switch "\(type)" {
+        case "String": "a text"
+        case "Bool": "true or false"
+        case "Double": "a number"
+        case let name where name.contains("Int"): "a whole number"
+        case let name where name.hasPrefix("Array"): "a list"
+        case let name where name.hasPrefix("Dictionary"): "an object"
+        case let name: "a \(name)"
+        }
+    }
+
     private static func describe(_ error: DecodingError) -> String {
         func path(_ context: DecodingError.Context, _ key: (any CodingKey)? = nil) -> String {
             let keys = context.codingPath + (key.map { [$0] } ?? [])
@@ -39,9 +52,12 @@ public enum JSON {
         }
         switch error {
         case .keyNotFound(let key, let context): return "\(path(context, key)) is missing"
-        case .typeMismatch(let type, let context): return "\(path(context)) is not a \(type)"
-        case .valueNotFound(let type, let context): return "\(path(context)) is null where a \(type) is needed"
+        case .typeMismatch(let type, let context): return "\(path(context)) is not \(words(type))"
+        case .valueNotFound(let type, let context): return "\(path(context)) is null where \(words(type)) is needed"
         case .dataCorrupted(let context):
+            if let value = context.debugDescription.split(separator: " from invalid String value ").dropFirst().first {
+                return "\(path(context)): \"\(value)\" is none of the values that it takes"
+            }
             return context.codingPath.isEmpty ? "not valid JSON: \(context.debugDescription)" : "\(path(context)): \(context.debugDescription)"
         @unknown default: return "\(error)"
         }

@@ -4,7 +4,8 @@
     internal import Darwin
 #endif
 
-/// A moment as a person writes it: `2026-11-21T02:14:07Z`, `-5m`, `14:03:07`, `+90s` (from the pod's start), `now`.
+/// A moment as a person writes it: `2026-11-21T02:14:07Z`, `-5m`, `14:03:07`, `+90s` (from the pod's start), `now`, and
+/// `2026-11-21 14:03:07.250`, as commands print it.
 public enum Moment: Sendable, Equatable {
     case absolute(Timestamp)
     /// Before now.
@@ -13,6 +14,8 @@ public enum Moment: Sendable, Equatable {
     case sinceStart(Duration)
     /// The newest local clock time of that name that is not in the future, in seconds of the day.
     case clock(secondsOfDay: Int64, microseconds: Int64)
+    /// A day and a clock time in the local zone, as if that were UTC.
+    case local(Timestamp)
 
     /// Takes any of the forms; the error says which forms there are.
     public init(_ text: some StringProtocol) throws(MomentError) {
@@ -23,6 +26,7 @@ public enum Moment: Sendable, Equatable {
     private static func parse(_ text: String) -> Moment? {
         if text == "now" { return .ago(.zero) }
         if let time = Timestamp(text) { return .absolute(time) }
+        if text.contains(" "), let time = Timestamp(text + "Z") { return .local(time) }
         if text.hasPrefix("-") { return parseDuration(text.dropFirst()).map { .ago($0) } }
         if text.hasPrefix("+") { return parseDuration(text.dropFirst()).map { .sinceStart($0) } }
         let withSeconds = text.utf8.count == 5 ? text + ":00" : text
@@ -35,6 +39,7 @@ public enum Moment: Sendable, Equatable {
     public func resolve(start: Timestamp?, now: Timestamp, secondsEast: Int64 = Moment.localOffset()) throws(MomentError) -> Timestamp {
         switch self {
         case .absolute(let time): return time
+        case .local(let time): return time - .seconds(secondsEast)
         case .ago(let duration): return now - duration
         case .sinceStart(let duration):
             guard let start else {

@@ -14,7 +14,7 @@ public struct PodSpec: Sendable, Equatable, Codable {
     public var rows: Int
     /// `REPO#BRANCH`: run in a git worktree of that repository's branch.
     public var worktree: String?
-    /// Typed into the agent when it first waits for input.
+    /// The agent's first prompt, handed over on its command line.
     public var prompt: String?
     /// The runner to run on; any where missing.
     public var runner: String?
@@ -52,13 +52,18 @@ public struct PodSpec: Sendable, Equatable, Codable {
         case name, agent, command, cwd, env, columns, rows, worktree, prompt, runner, spoolCapBytes, onFull, redact
     }
 
+    /// The short name, as `inspect vt` and asciicast have it, is understood as well.
+    private enum ShortNames: CodingKey { case cols }
+
     public init(from decoder: any Decoder) throws {
         let c = try decoder.container(keyedBy: CodingKeys.self)
+        let short = try decoder.container(keyedBy: ShortNames.self)
         self.init(
             name: try c.decodeIfPresent(String.self, forKey: .name), agent: try c.decodeIfPresent(String.self, forKey: .agent),
             command: try c.decodeIfPresent([String].self, forKey: .command) ?? [], cwd: try c.decodeIfPresent(String.self, forKey: .cwd),
             env: try c.decodeIfPresent([String: String].self, forKey: .env) ?? [:],
-            columns: try c.decodeIfPresent(Int.self, forKey: .columns) ?? 80, rows: try c.decodeIfPresent(Int.self, forKey: .rows) ?? 24,
+            columns: try c.decodeIfPresent(Int.self, forKey: .columns) ?? short.decodeIfPresent(Int.self, forKey: .cols) ?? 80,
+            rows: try c.decodeIfPresent(Int.self, forKey: .rows) ?? 24,
             worktree: try c.decodeIfPresent(String.self, forKey: .worktree), prompt: try c.decodeIfPresent(String.self, forKey: .prompt),
             runner: try c.decodeIfPresent(String.self, forKey: .runner),
             spoolCapBytes: try c.decodeIfPresent(UInt64.self, forKey: .spoolCapBytes),

@@ -124,6 +124,19 @@ struct PlaybackTests {
         #expect(lines == wanted)
     }
 
+    @Test("what is exported from before the start begins with the start, not with a wait for it")
+    func early() throws {
+        let first = Self.frames[0].time
+        let pod = Pod(pod: Self.pod, name: "x", spec: PodSpec(command: ["x"]), lifecycle: .ended, created: first)
+        func export(from: Timestamp?) throws -> [UInt8] {
+            var run = ExportRun(format: CastFormat(pod: pod, version: .v2), from: from, to: nil)
+            var bytes: [UInt8] = []
+            for index in 0..<3 { bytes += try run.take(Self.slice(index)) }
+            return try bytes + run.finish()
+        }
+        #expect(try export(from: first - .seconds(3600)) == export(from: nil))
+    }
+
     @Test("exports a cast from the middle with the screen that stood there, and ends where it is told")
     func cast() throws {
         var pod = Pod(pod: Self.pod, name: "x", spec: PodSpec(command: ["x"]), lifecycle: .ended, created: Self.frames[0].time)

@@ -99,6 +99,11 @@ struct CommandTests {
         let down = try it.run("down", "--json")
         #expect(down.output.contains("\"pods_stopped\":1"))
         #expect(try it.run("status").code == 1)
+        // What is down is said at once: nothing is worth waiting for.
+        let began = Clock.now()
+        let late = try it.run("ps")
+        #expect(late.code == 1 && late.error.contains("is down") && late.error.contains("switchback up"))
+        #expect(Clock.now() - began < 5)
     }
 
     @Test("With --keep-pods an agent outlives the stack, and what it prints meanwhile is recorded")
@@ -125,6 +130,7 @@ struct CommandTests {
         let cases: [(arguments: [String], code: Int32, word: String)] = [
             (["ps"], 1, "not_running"), (["screen", "x", "--at", "yesterday"], 2, "bad_time"), (["frobnicate"], 2, "usage"),
             (["resize", "x", "wide"], 2, "usage"), (["send", "x"], 2, "usage"), (["run", "--worktree", "nohash", "--", "x"], 1, "not_running"),
+            (["run", "--nmae", "x", "bash"], 2, "usage"), (["token"], 1, "no_token"), (["token", "show"], 1, "no_token"),
         ]
         for (arguments, code, word) in cases {
             let result = try Spawn.run(
@@ -133,5 +139,39 @@ struct CommandTests {
             #expect(result.end == .exited(code), "\(arguments): \(result.output)")
             if !arguments.contains("--") { #expect(result.output.hasPrefix("{\"error\":{\"code\":\"\(word)\""), "\(arguments): \(result.output)") }
         }
+    }
+
+    @Test("Every command explains itself, also the one that takes any option for the program's", arguments: ["run", "ps", "attach", "keys", "token"])
+    func help(name: String) throws {
+        let it = Command()
+        for flag in ["--help", "-h"] {
+            let help = try it.run(name, flag)
+            #expect(help.code == 0 && help.output.contains("USAGE: switchback \(name)"), "\(help)")
+        }
+    }
+
+    @Test("What cannot be written is said, and a status tells of a server elsewhere")
+    func elsewhere() throws {
+        let it = Command()
+        let environment = ["SWITCHBACK_HOME": it.directory.path + "/none", "SWITCHBACK_URL": "http://elsewhere:7420"]
+        let lost = try Spawn.run("/bin/sh", ["-c", "\(Command.program) status 2>&1 >/dev/full"], environment: environment)
+        #expect(lost.end == .exited(1) && lost.output == "switchback: cannot write: No space left on device\n", "\(lost)")
+        let status = try Spawn.run(Command.program, ["status"], environment: environment)
+        #expect(status.output.contains("http://elsewhere:7420") && !status.output.contains("switchback up"), "\(status)")
+    }
+
+    @Test("An address that cannot be one is a mistake of the caller's", arguments: ["ftp://x", "http://127.0.0.1:99999", "http://:7420", "http://", "x"])
+    func addresses(address: String) throws {
+        let result = try Spawn.run("/bin/sh", ["-c", "\(Command.program) ps --json 2>&1"], environment: ["SWITCHBACK_URL": address, "SWITCHBACK_TOKEN": "x"])
+        #expect(result.end == .exited(2) && result.output.hasPrefix(#"{"error":{"code":"bad_url""#), "\(result)")
+    }
+
+    @Test("Credentials are made with an answer that programs can read")
+    func keysAsJSON() throws {
+        let it = Command()
+        let folder = it.directory.path + "/keys"
+        let made = try it.run("keys", folder, "--json")
+        #expect(made.code == 0 && made.output.hasPrefix(#"{"made":["#) && made.output.contains("nats/access.conf"), "\(made)")
+        #expect(try it.run("keys", folder, "--json").output == "{\"made\":[],\"revoked\":[]}\n")
     }
 }

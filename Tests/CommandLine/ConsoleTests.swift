@@ -141,6 +141,27 @@ struct ReplayStateTests {
         #expect(Table.width(ReplayState(name: "x").statusLine(columns: columns, now: now)) == columns)
     }
 
+    @Test("The bar leaves room for what stands behind it", arguments: [90, 120])
+    func bar(columns: Int) {
+        let line = state(.paused, at: 42).statusLine(columns: columns, now: now)
+        #expect(line.contains("●") && line.contains("(runs)  ? keys") && !line.contains("…"))
+    }
+
+    @Test("Every key is told, however narrow the terminal", arguments: [40, 80, 200])
+    func help(columns: Int) {
+        var state = state(.live, at: 600)
+        var told = ""
+        for _ in 0..<8 {
+            _ = state.press(.character("?"), now: now)
+            let line = state.statusLine(columns: columns, now: now)
+            #expect(!line.contains("…"))
+            told += line
+        }
+        for key in ["space", "5 s", "1 min", "g time", "L live", "q quit", "[ ]", ", .", "1-9", "r back", "home"] { #expect(told.contains(key), "\(key)") }
+        _ = state.press(.character("1"), now: now)
+        #expect(state.statusLine(columns: 120, now: now).contains("LIVE"))
+    }
+
     @Test("The status line says LIVE, the time of day, the place and the speed")
     func says() {
         #expect(state(.live, at: 600).statusLine(columns: 120, now: now).contains("LIVE"))
@@ -227,6 +248,56 @@ struct TableTests {
         var table = Table(["A"])
         table.add([String(repeating: "x", count: 5000)])
         #expect(table.lines(columns: nil, style: Style(isColoured: false))[1].count == 5000)
+    }
+
+    @Test("A narrow terminal does without columns that say nothing and those that can be spared; what is copied stays whole")
+    func narrow() {
+        var table = Table(["NAME", "POD", "STATE", "WAITS FOR", "SIZE", "COMMAND"], whole: ["POD"], spare: ["SIZE", "COMMAND"])
+        table.add(["a-rather-long-name-for-an-agent-at-work", "p2mjr4kd6cped", "running", "-", "80x24", "bash -c 'while true; do sleep 1; done'"])
+        let plain = Style(isColoured: false)
+        #expect(table.lines(columns: 200, style: plain)[0].split(separator: " ").count == 7)
+        let eighty = table.lines(columns: 80, style: plain)
+        #expect(eighty[0].contains("COMMAND") && !eighty[0].contains("WAITS") && !eighty[0].contains("SIZE"))
+        let fifty = table.lines(columns: 50, style: plain)
+        #expect(fifty[0].split(separator: " ") == ["NAME", "POD", "STATE"])
+        #expect(fifty[1].contains("  p2mjr4kd6cped  running") && fifty.allSatisfy { Table.width($0) <= 50 })
+    }
+
+    @Test("A time that is shown in milliseconds is not before what began then", arguments: [("123000", "123"), ("123001", "124"), ("123999", "124")])
+    func roundedUp(micros: String, shown: String) throws {
+        let time = try #require(Timestamp("2026-11-21T10:00:00.\(micros)Z"))
+        #expect(Say.local(roundedUp: time).hasSuffix(":00." + shown))
+    }
+
+    @Test("The second of two times names its day only where it is another")
+    func spans() throws {
+        let from = try #require(Timestamp("2026-11-21T10:00:00Z"))
+        #expect(Say.local(from + .seconds(90), after: from, secondsEast: 0) == "10:01:30.000")
+        #expect(Say.local(from + .seconds(90_000), after: from, secondsEast: 0) == "2026-11-22 11:00:00.000")
+    }
+
+    @Test("A cell is one line and steers no terminal, whatever an agent wrote; colours stay")
+    func cells() {
+        var table = Table(["COMMAND"])
+        table.add(["bash -c 'a\n\tb\r\nc'"])
+        table.add(["\u{1b}]0;owned\u{7}x\u{1b}[2Jy\u{9b}31mz"])
+        table.add(["\u{1b}[31mred\u{1b}[0m"])
+        table.add(["\u{1b}[8mhidden \u{1b}[33mopen"])
+        #expect(
+            table.lines(columns: nil, style: Style(isColoured: false)) == [
+                "COMMAND", "bash -c 'a b c'", "\u{fffd}]0;owned\u{fffd}x\u{fffd}[2Jy\u{fffd}31mz", "\u{1b}[31mred\u{1b}[0m",
+                "\u{fffd}[8mhidden \u{1b}[33mopen\u{1b}[0m",
+            ])
+    }
+
+    @Test("A screen is printed as coloured lines, and none of the modes that its program set")
+    func screenLines() {
+        let terminal = Terminal(columns: 20, rows: 5)
+        terminal.feed("\u{1b}[?1049h\u{1b}[?1000h\u{1b}[?2004h\u{1b}[31mred\u{1b}[2;3Hthere")
+        let lines = ScreenLines.lines(of: terminal, columns: 80)
+        #expect(lines.count == 2 && lines[0].contains(";31mred") && lines[1].contains("there"))
+        #expect(lines.allSatisfy { !$0.contains("?") && $0.hasSuffix("\u{1b}[0m") })
+        #expect(ScreenLines.lines(of: terminal, columns: 5).allSatisfy { Table.width($0) <= 5 })
     }
 
     @Test("Attaching takes nobody's scrollback")

@@ -103,6 +103,9 @@ struct TimeTests {
         #expect(try resolve("12:30:00") == Timestamp("2026-11-21T11:30:00Z"))
         #expect(try resolve("14:03:07") == Timestamp("2026-11-20T13:03:07Z"))
         #expect(try resolve("2026-11-21T02:14:07Z") == Timestamp("2026-11-21T02:14:07Z"))
+        // As `search` and `audit` print it: the day and the clock here.
+        #expect(try resolve("2026-11-20 14:03:07.250") == Timestamp("2026-11-20T13:03:07.25Z"))
+        #expect(try resolve("2026-11-20 14:03:07.250+02:00") == Timestamp("2026-11-20T12:03:07.25Z"))
         #expect(throws: MomentError.self) { try Moment("+90s").resolve(start: nil, now: now) }
         for bad in ["", "-", "+", "yesterday", "25:00:00", "-5x", "--5m", "-1.2.3s", "99999999999999999999s", "-5m5"] {
             #expect(throws: MomentError.self, "\(bad)") { try Moment(bad) }
@@ -179,10 +182,22 @@ struct MessageTests {
         #expect(broken?.message.contains("field pods") == true)
     }
 
+    @Test(
+        "What is wrong with a field is said in JSON's words",
+        arguments: [
+            (#"{"command":"true"}"#, "field command is not a list"), (#"{"command":["x"],"rows":"9"}"#, "field rows is not a whole number"),
+            (#"{"name":7}"#, "field name is not a text"), (#"{"on_full":"explode"}"#, #"field onFull: "explode" is none of the values that it takes"#),
+        ])
+    func fields(body: String, words: String) {
+        let error = #expect(throws: ErrorBody.self) { try JSON.decode(PodSpec.self, from: body.utf8) }
+        #expect(error?.message == words)
+    }
+
     @Test("A pod spec takes its defaults and says what is wrong with it")
     func specs() throws {
         let spec = try JSON.decode(PodSpec.self, from: #"{"command":["bash"],"env":{"someKey_X":"v"},"spool_cap_bytes":5}"#.utf8)
         #expect(spec == PodSpec(command: ["bash"], env: ["someKey_X": "v"], spoolCapBytes: 5))
+        #expect(try JSON.decode(PodSpec.self, from: #"{"command":["bash"],"cols":100,"rows":30}"#.utf8) == PodSpec(command: ["bash"], columns: 100, rows: 30))
         #expect(spec.problem() == nil)
         #expect(PodSpec(command: []).problem() != nil)
         #expect(PodSpec(name: "a b", command: ["x"]).problem()?.message.contains("a b") == true)

@@ -258,6 +258,7 @@ struct DetectorTests {
         play.wait(until: 90_000)
         #expect(play.said.count == 1)
         #expect(play.said.last?.status.drift == true)
+        #expect(play.said.last?.status.since == Play.time(0))
         #expect(play.detector.status.status == "unknown")
     }
 

@@ -23,6 +23,10 @@ struct HandoffTests {
             return topology.edges.contains { $0.id == id && $0.state == .pending && $0.pending == [.read, .write] } ? true : nil
         }
         let pendingAt = Timestamp.now()
+        // People know pods by their names.
+        try await eventually(within: .seconds(10), "nothing asks for an answer") {
+            try await stack.command(["attention"]).output.contains("reviewer asks builder for read, write") ? true : nil
+        }
         #expect(try await stack.command(["bind", "accept", id, "--scope", "terminal:read"]).exit == 0)
         let bound = try await api.binding(id)
         #expect(bound.granted == [.read] && bound.pending == [.write] && bound.state == .active)
@@ -126,9 +130,18 @@ struct HandoffTests {
         let one = try await stack.run(["sh", "-c", "echo \"$SWITCHBACK_TOKEN\"; exec cat"], name: "one", columns: 120).pod
         let two = try await stack.run(["cat"], name: "two").pod
         // At a dialog: refused, with its code and a mark.
-        try stack.say("waiting", "approval", of: two, seq: 3)
+        let dialog = try JSON.encode(
+            PodStatus(
+                status: "waiting", reason: "approval", since: .now(), seq: 3, evidence: "the test", question: "Go on?", options: ["Yes", "No"],
+                fingerprint: "00112233445566aa"))
+        for subject in [Subjects.status(two), Subjects.statusChanged(two)] { try stack.bus.publish(subject, payload: dialog) }
         try await eventually(within: .seconds(10), "the gate does not know of the dialog") {
             try await stack.command(["send", "two", "yes", "--submit"]).errors.contains("dialog") ? true : nil
+        }
+        // An option that the dialog does not have is a mistake, and nothing is typed.
+        try await eventually(within: .seconds(10), "the dialog's options are not known") {
+            let answer = try await stack.command(["approve", "two", "--option", "4"])
+            return answer.exit == 2 && answer.errors.contains("2 options: 1 Yes, 2 No") ? true : nil
         }
         let refused = try await stack.command(["send", "two", "yes", "--submit", "--json"])
         #expect(refused.exit == 5 && refused.errors.contains("approval_open"), "\(refused)")
@@ -148,6 +161,12 @@ struct HandoffTests {
         #expect(try await late.exit == 0)
         try await stack.waitForScreen(two, "do the next thing")
 
+        let three = try await stack.run(["cat"], name: "three").pod
+        for subject in [Subjects.status(three), Subjects.statusChanged(three)] { try stack.bus.publish(subject, payload: dialog) }
+        try await eventually(within: .seconds(10), "the dialog is not known") {
+            try await api.pod("three").status?.status == "waiting" ? true : nil
+        }
+
         // One waits for two; from inside two, waiting for one would close a circle.
         let credential = try #require(
             try await stack.waitForScreen(one, "sbp_").text.split(whereSeparator: \.isWhitespace).map(String.init).first { $0.hasPrefix("sbp_") })
@@ -164,6 +183,22 @@ struct HandoffTests {
         let preserved = try await stack.command(
             ["-c", "timeout --preserve-status -s INT 2 \(stack.programsDirectory)/switchback wait --resume \(id)"], program: "/bin/bash")
         #expect(preserved.exit == 75, "\(preserved)")
+        let asJSON = try await stack.command(
+            ["-c", "timeout --preserve-status -s INT 2 \(stack.programsDirectory)/switchback wait one --until ended --json"], program: "/bin/bash")
+        #expect(asJSON.exit == 75 && asJSON.output.isEmpty, "\(asJSON)")
+        #expect(asJSON.errors.hasPrefix(#"{"error":{"code":"interrupted""#) && asJSON.errors.contains("--resume W-"), "\(asJSON)")
+
+        // A pod that sees that another waits, and not for what, is told what it lacks.
+        let blind = try await stack.command(["approve", "three"], environment: ["SWITCHBACK_TOKEN": credential, "SWITCHBACK_POD": one.text])
+        #expect(blind.exit == 4 && blind.errors.contains("bind request --to three --scope read,approve"), "\(blind)")
+
+        // Terminals that one may not see are denied with that code, in a terminal as well, and all of the reason is told.
+        for command in ["attach", "replay"] {
+            let peek = try await stack.command(
+                ["-c", "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))", stack.programsDirectory + "/switchback", command, "two"],
+                environment: ["SWITCHBACK_TOKEN": credential], program: "/usr/bin/python3")
+            #expect(peek.exit == 4 && peek.output.contains("--to \(two)"), "\(command): \(peek)")
+        }
     }
 }
 

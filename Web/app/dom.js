@@ -31,6 +31,17 @@ export function fill(element, ...children) {
 
 /** Makes a list's elements those of `items` in order, keeping the elements of items that stay. */
 export function keyed(parent, items, keyOf, make, update) {
+  keepingFocus(parent, () => arrange(parent, items, keyOf, make, update));
+}
+
+/** An element that is moved loses the focus; whoever writes there or goes from one to the next by keys keeps it. */
+export function keepingFocus(parent, action) {
+  const focused = document.activeElement;
+  action();
+  if (focused !== document.activeElement && parent.contains(focused)) focused.focus({ preventScroll: true });
+}
+
+function arrange(parent, items, keyOf, make, update) {
   const had = new Map([...parent.children].map(child => [child.dataset.key, child]));
   let place = parent.firstElementChild;
   for (const item of items) {

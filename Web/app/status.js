@@ -46,10 +46,12 @@ export function says(pod) {
   return reasons[status?.reason] ?? { executing: "works", waiting: "waits for a person", agent: "waits for an agent", idle: "is idle" }[kind] ?? kind;
 }
 
+/** Whether it runs no more. */
+export const isOver = pod => !["running", "starting"].includes(pod.lifecycle);
+
 /** Since when it stands so, in milliseconds. */
 export function sinceOf(pod) {
-  const ended = !["running", "starting"].includes(pod.lifecycle);
-  return Date.parse(ended ? pod.exited ?? pod.ended ?? pod.created : pod.status?.since ?? pod.started ?? pod.created);
+  return Date.parse(isOver(pod) ? pod.exited ?? pod.ended ?? pod.created : pod.status?.since ?? pod.started ?? pod.created);
 }
 
 /** The shape of a standing; what it means is said for those who do not see it. */
@@ -66,4 +68,14 @@ export function statusShape(kind, { size = 12, label = standings[kind]?.label ??
     ended: () => h("rect", { x: 3, y: 3, width: 6, height: 6 }),
   }[kind] ?? (() => h("circle", { cx: 6, cy: 6, r: 2 }));
   return h("svg", { class: `shape ${kind}`, width: size, height: size, viewBox: "0 0 12 12", role: label ? "img" : null, "aria-label": label || null, "aria-hidden": label ? null : "true" }, shape());
+}
+
+/** How many an item of attention holds up besides the one that asks: the server counts that one as well. */
+export const othersHeld = item => Math.max(0, (item.blocks ?? 0) - (item.pod ? 1 : 0));
+
+/** "It holds up 2 other agents; an answer frees 1 of them.", or nothing. */
+export function heldWords(item) {
+  const held = othersHeld(item), freed = Math.max(0, (item.frees ?? 0) - (item.pod ? 1 : 0));
+  if (!held) return "";
+  return `It holds up ${held} ${item.pod ? "other " : ""}${held === 1 ? "agent" : "agents"}${item.frees && freed !== held ? `; an answer frees ${freed || "none"} of them` : ""}.`;
 }

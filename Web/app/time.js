@@ -16,6 +16,9 @@ export function moment(ms, now = Date.now()) {
   return `${day}, ${clock(ms)}`;
 }
 
+/** Milliseconds of an RFC 3339 time, rounded up: the server counts microseconds, and what came at one is there by then. */
+export const arrival = text => Date.parse(text) + (/\.\d{3}\d*[1-9]/.test(text) ? 1 : 0);
+
 /** "4 min", "3 h 20 min", "12 s". */
 export function span(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));

@@ -92,7 +92,9 @@ export class Graph {
       const right = Math.max(page - margin - width, margin + (columns - 1) * (width + gap));
       for (const [id, { fromRight, row }] of places) position.set(id, { x: right - fromRight * (width + gap), y: margin + row * (height + beside) });
     }
-    const perRow = Math.max(1, Math.floor((page - margin * 2 + 12) / (width + 12)));
+    // As wide as the rest, so that some of them are in sight wherever one looks.
+    const reach = Math.max(page, ...[...position.values()].map(at => at.x + width + margin));
+    const perRow = Math.max(1, Math.floor((reach - margin * 2 + 12) / (width + 12)));
     const top = !rows ? margin : this.isDown ? margin * 2 + columns * (height + between) : margin * 2 + rows * (height + beside);
     loose.forEach((id, index) => position.set(id, { x: margin + index % perRow * (width + 12), y: top + Math.floor(index / perRow) * (height + 12) }));
     const all = [...position.values()];

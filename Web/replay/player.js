@@ -1,7 +1,7 @@
 // Moving through one pod's time: the keys of players, the buttons, and what the address says.
 import { h, fill, dialog } from "../app/dom.js";
 import { icon } from "../app/icons.js";
-import { clock, moment, parseMoment, since } from "../app/time.js";
+import { arrival, clock, moment, parseMoment, since } from "../app/time.js";
 import { neighbour } from "./story.js";
 
 export const rates = [-16, -4, -1, 0.25, 0.5, 1, 2, 4, 8, 16, 64];
@@ -63,7 +63,7 @@ export class Player {
     this.mode = position.mode;
     // A seek shows the moment that was asked for, not that of the last change before it.
     if (position.mode === "live") this.time = null;
-    else if (this.sought == null || position.mode === "playing") this.time = Date.parse(position.time);
+    else if (this.sought == null || position.mode === "playing") this.time = arrival(position.time);
     if (position.mode === "playing") this.sought = null;
     if (was !== this.mode || position.mode !== "playing") this.host.moved?.(this.mode === "live" ? null : this.time);
     this.update();

@@ -3,7 +3,7 @@ import { h, fill, keyed, onKeys } from "../app/dom.js";
 import { ask } from "../app/api.js";
 import { store } from "../app/store.js";
 import { links } from "../app/router.js";
-import { says, standing, statusShape } from "../app/status.js";
+import { heldWords, othersHeld, says, standing, statusShape } from "../app/status.js";
 import { tickSince } from "../app/live.js";
 import { TerminalConnection } from "../terminal/connection.js";
 import { paintPicture } from "../replay/timeline.js";
@@ -42,8 +42,8 @@ class AttentionScreen {
   show() {
     const items = attentionItems(store.attention, [...store.pods.values()]);
     // Those held up by one thing may be held up by another as well.
-    const held = Math.max(0, ...items.map(item => item.blocks ?? 0));
-    this.summary.textContent = items.length ? `${items.length} ${items.length === 1 ? "thing needs" : "things need"} a person${held ? `, and ${held === 1 ? "an agent is" : `${held} agents are`} held up` : ""}` : "";
+    const held = Math.max(0, ...items.map(othersHeld));
+    this.summary.textContent = items.length ? `${items.length} ${items.length === 1 ? "thing needs" : "things need"} a person${held ? `, and ${held === 1 ? "another agent is" : `${held} other agents are`} held up` : ""}` : "";
     keyed(this.list, items, item => item.id, item => this.make(item), (element, item) => element.card.update(item));
     this.list.hidden = items.length === 0;
     fill(this.rest, items.length === 0 && store.hasLoaded && h("div", { class: "empty" }, h("h2", {}, "Nobody waits for you"), h("p", {}, "When an agent asks something, needs an approval or runs out of quota, it appears here, the one that holds up the most first."),
@@ -101,9 +101,13 @@ class Card {
     fill(this.title, statusShape("waiting", { size: 14, label: null }), item.pod ? h("span", {}, h("strong", {}, name), ` ${verbs[item.kind] ?? "needs you"}`) : h("span", {}, verbs[item.kind] ?? "Needs you"));
     tickSince(this.since, Date.parse(item.opened));
     this.summary.textContent = named(item.summary);
-    const held = item.blocks ?? 0;
-    this.blocks.hidden = !held;
-    this.blocks.textContent = held ? `It holds up ${held} ${held === 1 ? "agent" : "agents"}${item.frees && item.frees !== held ? `; an answer frees ${item.frees}` : ""}.` : "";
+    const words = heldWords(item);
+    this.blocks.hidden = !words;
+    this.blocks.textContent = words;
+    // Half an answer is not taken from who writes it because an agent more is held up.
+    const asked = JSON.stringify([item.kind, item.subject, item.status?.fingerprint, item.status?.options, item.status?.reason, store.offered.size, store.mayWrite]);
+    if (asked === this.asked) return;
+    this.asked = asked;
     fill(this.actions, ...this.makeActions(item));
   }
 

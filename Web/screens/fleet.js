@@ -1,6 +1,6 @@
 // Every pod as a small picture of its real screen. Only pictures in sight have a socket, at two changes a second; while the page is
 // scrolled fast nothing is asked for, nothing painted and nothing laid out anew.
-import { h, fill, keyed, onKeys, perFrame } from "../app/dom.js";
+import { h, fill, keepingFocus, keyed, onKeys, perFrame } from "../app/dom.js";
 import { Motion, SharedFrames } from "../app/motion.js";
 import { ask } from "../app/api.js";
 import { store } from "../app/store.js";
@@ -151,7 +151,8 @@ class FleetScreen {
     const groups = this.grouped(shown);
     this.drawn = new Set();
     for (const child of [...this.groups.children]) if (!child.dataset.key) child.remove();
-    keyed(this.groups, groups, group => group.key, group => this.makeGroup(group), (element, group) => this.updateGroup(element, group));
+    // From group to group a picture goes as well.
+    keepingFocus(this.groups, () => keyed(this.groups, groups, group => group.key, group => this.makeGroup(group), (element, group) => this.updateGroup(element, group)));
     // Not by what is in the document: this screen is drawn before it is put there.
     for (const [id, tile] of this.tiles) if (!this.drawn.has(id)) { tile.close(); this.tiles.delete(id); }
   }

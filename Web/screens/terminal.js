@@ -4,8 +4,8 @@ import { ask } from "../app/api.js";
 import { store } from "../app/store.js";
 import { go, links, rename, stamp } from "../app/router.js";
 import { icon } from "../app/icons.js";
-import { moment, span } from "../app/time.js";
-import { says, sinceOf, standing, statusShape } from "../app/status.js";
+import { arrival, moment, span } from "../app/time.js";
+import { isOver, says, sinceOf, standing, statusShape } from "../app/status.js";
 import { tickSince } from "../app/live.js";
 import { setActions } from "../app/palette.js";
 import { TerminalConnection } from "../terminal/connection.js";
@@ -36,7 +36,7 @@ class TerminalScreen {
     this.showPod();
     const place = address.query.get("t");
     if (place) {
-      const time = Date.parse(place);
+      const time = arrival(place);
       this.player.sought = this.player.time = time;
       this.player.mode = "paused";
     }
@@ -78,7 +78,7 @@ class TerminalScreen {
   update(address) {
     if (address.path.pod !== this.reference) return false;
     const place = address.query.get("t");
-    if (place) this.player.seek(Date.parse(place)); else this.player.perform({ do: "live" });
+    if (place) this.player.seek(arrival(place)); else this.player.perform({ do: "live" });
     return true;
   }
 
@@ -136,7 +136,7 @@ class TerminalScreen {
     this.shell.title(this.name);
     if (pod) {
       const kind = standing(pod);
-      fill(this.about, statusShape(kind, { label: null }), h("span", { class: `words ${kind}`, title: pod.status?.evidence ?? null }, says(pod)), h("span", { class: "quiet" }, " for "), tickSince(h("span", { class: "quiet" }), sinceOf(pod)),
+      fill(this.about, statusShape(kind, { label: null }), h("span", { class: `words ${kind}`, title: pod.status?.evidence ?? null }, says(pod)), tickSince(h("span", { class: "quiet" }), sinceOf(pod), ...(isOver(pod) ? ["", " ago"] : ["for "])),
         h("span", { class: "mono quiet pod-command" }, pod.spec.command.join(" ") || pod.agent || ""));
     } else if (store.hasLoaded) fill(this.about, h("span", { class: "quiet" }, "not known here"));
     this.showHolder();
@@ -171,7 +171,12 @@ class TerminalScreen {
     };
     this.stateText = texts[state] ?? "";
     this.showBanner();
-    if (state === "gone" || state === "denied") this.view.canvas.hidden = true;
+    if (state !== "gone" && state !== "denied") return;
+    // Nothing comes of asking again.
+    this.isAway = true;
+    clearInterval(this.storyTimer);
+    this.view.canvas.hidden = true;
+    this.showHolder();
   }
 
   showBanner() {
@@ -264,6 +269,7 @@ class TerminalScreen {
   }
 
   canType() {
+    if (this.isAway) return false;
     if (!this.isLive) { this.shell.say(`${this.name} has ended; nobody can type into it.`); return false; }
     if (!store.mayWrite) { this.shell.say("You may look, not type: your role is viewer."); return false; }
     if (this.player.isPast) { this.shell.say("This is the past. Press L to go live, then type."); return false; }
@@ -285,7 +291,8 @@ class TerminalScreen {
     const { view, player } = this;
     const name = this.writer?.author.split(":").at(-1);
     let text, kind = "free", hint = "";
-    if (!this.isLive) { text = "Ended"; kind = "off"; }
+    if (this.isAway) { text = "Nothing to type into"; kind = "off"; }
+    else if (!this.isLive) { text = "Ended"; kind = "off"; }
     else if (!store.mayWrite) { text = name ? `${name} writes` : "You look only"; kind = "off"; }
     else if (player?.isPast) { text = "Go live to type"; kind = "free"; hint = "L"; }
     else if (view.isTyping) { text = this.writer && !this.writer.you ? `${name} writes · take over` : "You are typing"; kind = this.writer && !this.writer.you ? "other" : "you"; hint = kind === "you" ? "Ctrl ⇧ ↑ leaves" : ""; }

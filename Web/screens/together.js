@@ -3,7 +3,7 @@ import { h, fill, onKeys } from "../app/dom.js";
 import { ask } from "../app/api.js";
 import { store } from "../app/store.js";
 import { links, rename, stamp } from "../app/router.js";
-import { moment } from "../app/time.js";
+import { arrival, moment } from "../app/time.js";
 import { says, standing, standings, statusShape } from "../app/status.js";
 import { TerminalConnection } from "../terminal/connection.js";
 import { paintPicture, Timeline } from "../replay/timeline.js";
@@ -37,7 +37,7 @@ class TogetherScreen {
     if (!pods.length) this.chosen = this.suggested();
     onKeys(event => this.player.key(event), this.abort.signal);
     const place = address.query.get("t");
-    if (place) { this.player.mode = "paused"; this.player.time = this.player.sought = Date.parse(place); }
+    if (place) { this.player.mode = "paused"; this.player.time = this.player.sought = arrival(place); }
     store.on("pods", () => { if (!this.chosen.length && !this.hasChosen) { this.chosen = this.suggested(); this.arrange(); } this.fillChoices(); for (const pane of this.panes.values()) pane.label(); }, this.abort.signal);
     store.on("event", event => { if (["binding", "wait"].includes(event.area) && !this.player.isPast) this.loadTopology(); }, this.abort.signal);
     store.on("offers", () => this.loadTopology(), this.abort.signal);
@@ -59,7 +59,7 @@ class TogetherScreen {
     const pods = (address.query.get("pods") ?? "").split(",").filter(Boolean).map(reference => store.pod(reference)?.pod).filter(Boolean);
     if (pods.length && pods.join() !== this.chosen.join()) { this.chosen = pods; this.arrange(); }
     const place = address.query.get("t");
-    if (place) this.player.seek(Date.parse(place)); else this.player.perform({ do: "live" });
+    if (place) this.player.seek(arrival(place)); else this.player.perform({ do: "live" });
     return true;
   }
 

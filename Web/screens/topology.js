@@ -3,7 +3,7 @@ import { h, fill, onKeys } from "../app/dom.js";
 import { ask } from "../app/api.js";
 import { store } from "../app/store.js";
 import { links, rename, stamp } from "../app/router.js";
-import { moment, span } from "../app/time.js";
+import { arrival, moment, span } from "../app/time.js";
 import { whenOffered } from "../app/offered.js";
 import { Graph } from "../graph/graph.js";
 import { Timeline } from "../replay/timeline.js";
@@ -32,7 +32,7 @@ class TopologyScreen {
       this.player.element, this.timeline.element);
     onKeys(event => this.player.key(event), this.abort.signal);
     const place = address.query.get("t");
-    if (place) { this.player.mode = "paused"; this.player.sought = this.player.time = Date.parse(place); }
+    if (place) { this.player.mode = "paused"; this.player.sought = this.player.time = arrival(place); }
     store.on("event", event => { if (["binding", "wait", "pod", "attention", "channel"].includes(event.area)) this.soon(); if (["binding", "wait", "channel"].includes(event.area)) this.loadEntries(); }, this.abort.signal);
     store.on("pods", () => { this.soon(400); this.tellStory(); }, this.abort.signal);
     this.tellStory();
@@ -46,7 +46,7 @@ class TopologyScreen {
 
   update(address) {
     const place = address.query.get("t");
-    if (place) this.player.seek(Date.parse(place)); else this.player.perform({ do: "live" });
+    if (place) this.player.seek(arrival(place)); else this.player.perform({ do: "live" });
     return true;
   }
 
@@ -86,9 +86,10 @@ class TopologyScreen {
   }
 
   tellStory() {
-    const begins = [...store.pods.values()].map(pod => Date.parse(pod.created));
+    // A recording from elsewhere never was in this picture, and may be years old.
+    const pods = [...store.pods.values()].filter(pod => !pod.imported), begins = pods.map(pod => Date.parse(pod.created));
     const first = begins.length ? Math.min(...begins) : Date.now() - 60_000, last = Date.now();
-    const entries = [...store.pods.values()].flatMap(pod => [{ ms: Date.parse(pod.created), what: "start", text: pod.name }, pod.exited && { ms: Date.parse(pod.exited), what: "exit", text: pod.name }]).filter(Boolean);
+    const entries = pods.flatMap(pod => [{ ms: Date.parse(pod.created), what: "start", text: pod.name }, pod.exited && { ms: Date.parse(pod.exited), what: "exit", text: pod.name }]).filter(Boolean);
     this.story = { first, last, live: true, recorded: last, idle: [], density: [], bands: [], entries: [...entries, ...(this.records ?? [])].sort((a, b) => a.ms - b.ms) };
     this.timeline.load(this.story);
     this.player.update();
@@ -113,18 +114,30 @@ class TopologyScreen {
     if (this.again) { this.again = false; this.load(); }
   }
 
+  /** Where not all has room, those who hold up the others are looked at first: they stand at the right edge, on a phone below. */
+  lookAtRoots(frame) {
+    const root = this.graph.isDown && this.graph.nodes.querySelector(".is-root")?.getBoundingClientRect(), box = frame.getBoundingClientRect();
+    if (root) frame.scrollLeft += root.left + root.width / 2 - box.left - box.width / 2;
+    else frame.scrollLeft = frame.scrollWidth;
+  }
+
   show(topology, at) {
     const { nodes } = this.graph.show(topology, at), frame = this.graph.element.parentElement;
-    // Who holds up the others stands at the right edge: where not all has room, that is what is looked at first.
-    if (!this.hasLooked && frame?.clientWidth) { this.hasLooked = true; frame.scrollLeft = frame.scrollWidth; }
+    if (!this.hasLooked && frame?.clientWidth) { this.hasLooked = true; this.lookAtRoots(frame); }
     const waits = topology.edges.filter(edge => edge.kind === "wait").length, bindings = topology.edges.filter(edge => edge.kind === "binding").length;
     this.summary.textContent = `${nodes} pods and people, ${waits} ${waits === 1 ? "wait" : "waits"}, ${bindings} ${bindings === 1 ? "binding" : "bindings"}${this.player.isPast ? `, as of ${moment(at)}` : ""}`;
     const name = id => topology.nodes.find(node => node.pod === id)?.name ?? id.replace(/^person:/, "");
     fill(this.roots,
       (topology.cycles ?? []).map(cycle => h("p", { class: "root cycle" }, "Deadlock: ", [...cycle, cycle[0]].map(name).join(" waits on "), ". None of them can go on by itself.")),
-      (topology.roots ?? []).slice(0, 3).map(root => h("p", { class: "root" }, root.pod ? h("a", { href: links.pod(root.pod) }, name(root.pod)) : h("strong", {}, name(root.person)), ` holds up ${root.frees} ${root.frees === 1 ? "agent" : "agents"}.`)));
+      (topology.roots ?? []).slice(0, 3).map(root => h("p", { class: "root" }, root.pod ? h("a", { href: links.pod(root.pod) }, name(root.pod)) : h("strong", {}, name(root.person)), ` ${holdsUp(root)}.`)));
     this.element.classList.toggle("past", this.player.isPast);
   }
+}
+
+/** What follows a root's name: whom it holds up, and whom one answer lets go on. */
+export function holdsUp({ blocks, frees }) {
+  const agents = count => `${count} ${count === 1 ? "agent" : "agents"}`;
+  return `holds up ${agents(blocks ?? frees)}` + (blocks == null || frees === blocks ? "" : frees ? `; an answer frees ${frees}` : ", not alone");
 }
 
 function legend(kind, words) {

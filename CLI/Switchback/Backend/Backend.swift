@@ -10,7 +10,7 @@ struct Backend: Sendable {
     static func locate() throws -> Backend {
         let environment = ProcessInfo.processInfo.environment
         if let address = environment["SWITCHBACK_URL"], !address.isEmpty {
-            guard address.hasPrefix("http://") || address.hasPrefix("https://") else {
+            guard APIClient.isAddress(address) else {
                 throw Failure(.usage, "bad_url", "SWITCHBACK_URL is \"\(address)\"; give http://host:port or https://host:port")
             }
             let token = environment["SWITCHBACK_TOKEN"] ?? environment["SWITCHBACK_TOKENS"].flatMap { Keys.token(role: "admin", inFile: $0) }
@@ -25,6 +25,10 @@ struct Backend: Sendable {
             throw Failure(
                 .error, "not_running", "There is no Switchback in \(stack.home.path).",
                 fix: "Start one with `switchback up`, or set SWITCHBACK_URL and SWITCHBACK_TOKEN.")
+        }
+        // A server that restarts is worth waiting for, one that nobody started is not.
+        guard stack.mayAnswer(settings) else {
+            throw Failure(.error, "not_running", "Switchback is down; its data are in \(stack.home.path).", fix: "Start it with `switchback up`.")
         }
         return Backend(api: APIClient(address: settings.address, token: environment["SWITCHBACK_TOKEN"] ?? settings.adminToken))
     }

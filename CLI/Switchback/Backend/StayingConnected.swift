@@ -7,7 +7,14 @@ enum CloseCode {
     static let denied = 4403
     static let noSuchPod = 4404
 
-    static func isFinal(_ code: Int) -> Bool { code == denied || code == noSuchPod }
+    /// Why the socket is closed for good; nil where another try is worth it.
+    static func refusal(_ code: Int, _ reason: String) -> ErrorBody? {
+        switch code {
+        case denied: ErrorBody(.denied, reason)
+        case noSuchPod: ErrorBody(.notFound, reason)
+        default: nil
+        }
+    }
 }
 
 /// Keeps a terminal socket open until its task is cancelled: connects, and again when the API restarts.
@@ -19,7 +26,7 @@ struct StayingConnected: Sendable {
     var received: @Sendable (TerminalConnection.Message) -> Void
     var connected: @Sendable (TerminalConnection) -> Void
     var disconnected: @Sendable () -> Void
-    var refused: @Sendable (String) -> Void
+    var refused: @Sendable (ErrorBody) -> Void
 
     func run() async {
         var pause = Duration.milliseconds(100)
@@ -39,9 +46,11 @@ struct StayingConnected: Sendable {
                 connected(socket)
                 pause = .milliseconds(100)
                 isFirst = false
-                for await (code, reason) in closes where CloseCode.isFinal(code) { return refused(reason) }
+                for await (code, reason) in closes {
+                    if let error = CloseCode.refusal(code, reason) { return refused(error) }
+                }
             } catch  where isFirst {
-                return refused(error.message)
+                return refused(error)
             } catch {}
             if Task.isCancelled { return }
             disconnected()

@@ -10,8 +10,8 @@ struct Tap: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show messages on the bus, readable: every keystroke, screen byte, event and heartbeat.",
         discussion: """
-            SUBJECT may have wildcards: 'pty.*.<pod>.out' is a pod's live output (with --raw it is the terminal itself), 'event.>' what
-            happens, '>' everything. SWITCHBACK_NATS_URL and SWITCHBACK_NATS_CREDS name another bus (with
+            SUBJECT may have wildcards: 'pty.*.<pod>.out' is a pod's live output (with --raw it is the terminal itself), 'event.>' what \
+            happens, '>' everything. SWITCHBACK_NATS_URL and SWITCHBACK_NATS_CREDS name another bus (with \
             TLS: SWITCHBACK_NATS_CA, _CERT and _KEY).
             """)
 

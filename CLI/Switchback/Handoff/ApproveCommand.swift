@@ -29,11 +29,30 @@ struct ApproveCommand: AsyncParsableCommand {
         let backend = try Backend.locate()
         let pod = try await backend.api.pod(target.pod)
         guard let seen = fingerprint ?? pod.status?.fingerprint else {
+            // A pod is told that another waits, and what its dialog says as a binding grants.
+            if Inside.pod != nil, let status = pod.status, status.status == "waiting" {
+                throw Failure(
+                    .denied, "denied", "\(pod.name) waits (\(status.reason ?? "for a person")); what its dialog says is shown to those whom a binding lets read it.",
+                    fix: "Ask for it: switchback bind request --to \(pod.name) --scope read,approve")
+            }
             throw Failure(.gone, "screen_changed", "\(pod.name) shows no dialog that could be approved.", fix: "Look at it: switchback screen \(pod.name)")
+        }
+        let options = pod.status?.fingerprint == seen ? pod.status?.options ?? [] : []
+        if let option, !options.isEmpty, option > options.count {
+            throw Failure(.usage, "usage", "The dialog has \(options.count) options: \(Self.list(options)).")
         }
         let applied = try await backend.api.approve(pod.pod.text, fingerprint: seen, option: option, reject: reject ? true : nil)
         if output.json { return Out.printJSON(applied) }
         if let question = pod.status?.question, fingerprint == nil { Out.print(question) }
-        Out.print(applied.message ?? (reject ? "rejected" : "approved"))
+        Out.print(applied.message ?? said(options))
     }
+
+    /// What was answered: an option may as well say no.
+    private func said(_ options: [String]) -> String {
+        if reject { return "rejected" }
+        let chosen = option ?? 1
+        return options.indices.contains(chosen - 1) ? "answered \(chosen): \(options[chosen - 1])" : "approved"
+    }
+
+    private static func list(_ options: [String]) -> String { options.enumerated().map { "\($0 + 1) \($1)" }.joined(separator: ", ") }
 }

@@ -8,7 +8,7 @@ struct Bind: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say what one pod may do to another's terminal.",
         discussion: """
-            A binding is directed: what FROM may do to TO. Scopes are terminal:read (screens, history, search), terminal:write (input) and
+            A binding is directed: what FROM may do to TO. Scopes are terminal:read (screens, history, search), terminal:write (input) and \
             terminal:approve (answering its approval dialogs); read, write, approve for short.
             """,
         subcommands: [Request.self, Accept.self, Reject.self, Revoke.self, List.self, Policy.self])
@@ -38,7 +38,7 @@ struct Bind: AsyncParsableCommand {
                 from: from ?? Inside.pod, to: to, scopes: scopes, note: note, idempotencyKey: UUID().uuidString)
             if output.json { return Out.printJSON(binding) }
             Out.print(binding.id)
-            if binding.state == .pending { Out.complain("\(binding.to) has to answer: switchback bind accept \(binding.id)") }
+            if binding.state == .pending { Out.complain("\(to) has to answer: switchback bind accept \(binding.id)") }
         }
     }
 
@@ -82,7 +82,7 @@ struct Bind: AsyncParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(commandName: "ls", abstract: "List pending and active bindings.")
+        static let configuration = CommandConfiguration(commandName: "ls", abstract: "List pending and active bindings.", aliases: ["list"])
 
         @OptionGroup var output: JSONOption
 
@@ -102,7 +102,7 @@ struct Bind: AsyncParsableCommand {
             if output.json { return Out.printJSON(BindingPage(bindings: bindings)) }
             guard !bindings.isEmpty else { return Out.print("There is no binding.") }
             let names = await Names(backend, at: at)
-            var table = Table(["ID", "FROM", "TO", "STATE", "GRANTED", "PENDING", "SINCE", "NOTE"])
+            var table = Table(["ID", "FROM", "TO", "STATE", "GRANTED", "PENDING", "SINCE", "NOTE"], whole: ["ID"], spare: ["NOTE", "SINCE"])
             for binding in bindings {
                 table.add([
                     binding.id, names[binding.from.text], names[binding.to.text],
@@ -186,6 +186,12 @@ struct Names {
     }
 
     subscript(_ id: String) -> String { names[id] ?? id.split(separator: ":").last.map(String.init) ?? id }
+
+    /// A text of the server's with names in place of ids.
+    func said(_ text: String) -> String {
+        text.split(separator: " ", omittingEmptySubsequences: false).map { names[String($0)] ?? String($0) }.joined(separator: " ")
+            .replacing("terminal:", with: "")
+    }
 
     /// Scopes without what they all begin with.
     static func short(_ scopes: [Scope]) -> String {

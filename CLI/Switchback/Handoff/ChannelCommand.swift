@@ -8,7 +8,7 @@ struct ChannelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "channel", abstract: "Rooms in which pods and people leave messages for one another.",
         discussion: """
-            Who is mentioned by @name gets the message: a pod has it typed into its terminal once it rests, with who says it; everybody else
+            Who is mentioned by @name gets the message: a pod has it typed into its terminal once it rests, with who says it; everybody else \
             reads the channel. Inside a pod the commands speak for that pod.
             """,
         subcommands: [Create.self, Join.self, Leave.self, Post.self, Read.self, List.self, Ack.self])
@@ -65,7 +65,7 @@ struct ChannelCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Say something. Prints the message's id.",
             discussion: """
-                With --question those who are mentioned owe an answer: until they give it you are shown as blocked on them, and a question
+                With --question those who are mentioned owe an answer: until they give it you are shown as blocked on them, and a question \
                 that would make pods wait for one another is refused (exit code 6). `switchback wait ID` waits for the answer.
                 """)
 

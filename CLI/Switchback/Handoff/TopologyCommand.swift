@@ -85,14 +85,15 @@ struct AttentionCommand: AsyncParsableCommand {
         if output.json { return Out.printJSON(AttentionPage(items: items)) }
         guard !items.isEmpty else { return Out.print("Nothing needs you.") }
         let names = await Names(backend, at: at)
-        var table = Table(["KIND", "POD", "FREES", "SINCE", "WHAT", "ANSWER WITH"])
+        var table = Table(["KIND", "POD", "FREES", "SINCE", "WHAT", "ANSWER WITH"], whole: ["ANSWER WITH"], spare: ["KIND", "FREES", "SINCE"])
         for item in items {
             table.add([
                 item.kind.rawValue, item.pod.map { names[$0.text] } ?? "-", "\(item.frees ?? 0)", Say.age(since: item.opened, now: at ?? .now()),
-                item.summary, answer(item, names),
+                names.said(item.summary), answer(item, names),
             ])
         }
         table.print()
+        if items.contains(where: { $0.isOpen && $0.kind == .approval }) { Out.complain("What is asked for in full: switchback screen POD") }
     }
 
     private func answer(_ item: Attention, _ names: Names) -> String {

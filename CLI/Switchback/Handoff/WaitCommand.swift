@@ -10,7 +10,7 @@ struct WaitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wait", abstract: "Wait until pods are idle or ended, a text is on a screen, a binding or a message is answered.",
         discussion: """
-            The wait is a record of the server: it goes on when this command is killed, and `switchback wait --resume ID` takes its
+            The wait is a record of the server: it goes on when this command is killed, and `switchback wait --resume ID` takes its \
             answer. Targets are pods, bindings (B-…) whose answer is waited for, or channel messages (M-…) that are to be answered.
             Exit codes: 0 seen, 3 a target is gone, 6 it would deadlock, 75 interrupted (resume it by the printed id), 124 timed out.
             """)
@@ -55,7 +55,7 @@ struct WaitCommand: AsyncParsableCommand {
     func run() async throws {
         let backend = try Backend.locate()
         if list { return try await show(backend) }
-        if let id = cancel { return try report(try await backend.api.cancelWait(id)) }
+        if let id = cancel { return try await report(try await backend.api.cancelWait(id), backend) }
         let wait: Wait
         if let id = resume {
             wait = try await backend.api.wait(id)
@@ -63,15 +63,16 @@ struct WaitCommand: AsyncParsableCommand {
             wait = try await create(backend)
         }
         if detach { return output.json ? Out.printJSON(wait) : Out.print(wait.id) }
-        if wait.isOpen { Out.complain("\(wait.id) waits; if this is interrupted: switchback wait --resume \(wait.id)") }
-        let id = wait.id
+        let (id, asJSON) = (wait.id, output.json)
+        if wait.isOpen && !asJSON { Out.complain("\(id) waits; if this is interrupted: switchback wait --resume \(id)") }
         let interruption = Interruption.watch { _ in
-            Out.complain("switchback: interrupted; \(id) goes on, and its answer can be taken with: switchback wait --resume \(id)")
-            Glibc.exit(75)
+            Failure.exit(
+                Failure(.interrupted, "interrupted", "interrupted; \(id) goes on", fix: "Its answer can be taken with: switchback wait --resume \(id)"),
+                json: asJSON)
         }
         let ended = try await follow(wait, backend)
         for source in interruption { source.cancel() }
-        if output.json { Out.printJSON(ended) } else { try report(ended) }
+        try await report(ended, backend)
         throw ExitCode(Self.exit(ended))
     }
 
@@ -121,14 +122,15 @@ struct WaitCommand: AsyncParsableCommand {
         return wait
     }
 
-    private func report(_ wait: Wait) throws {
+    private func report(_ wait: Wait, _ backend: Backend) async throws {
         if output.json { return Out.printJSON(wait) }
+        let names = await Names(backend)
         let style = Style.forOutput
         Out.print("\(wait.id) \(style.bold(wait.outcome?.rawValue ?? "waits"))")
         for target in wait.targets {
             guard let seen = target.seen else { continue }
             let what = seen.binding?.rawValue ?? seen.lifecycle?.rawValue ?? seen.status ?? seen.text ?? seen.message ?? ""
-            Out.print("  \(target.label) \(what)\(seen.reason.map { " (\($0))" } ?? "") at \(Say.local(seen.time))")
+            Out.print("  \(names[target.label]) \(what)\(seen.reason.map { " (\($0))" } ?? "") at \(Say.local(seen.time))")
         }
     }
 
@@ -137,7 +139,7 @@ struct WaitCommand: AsyncParsableCommand {
         if output.json { return Out.printJSON(WaitPage(waits: waits)) }
         guard !waits.isEmpty else { return Out.print("Nobody waits.") }
         let names = await Names(backend)
-        var table = Table(["ID", "WAITER", "ON", "UNTIL", "SINCE", "ENDS"])
+        var table = Table(["ID", "WAITER", "ON", "UNTIL", "SINCE", "ENDS"], whole: ["ID"], spare: ["ENDS"])
         for wait in waits {
             table.add([
                 wait.id, names[wait.waiter.id], wait.targets.map { $0.binding ?? names[$0.label] }.joined(separator: wait.mode == .any ? " | " : ", "),

@@ -42,14 +42,15 @@ struct WebhookCommand: AsyncParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(commandName: "ls", abstract: "Where items are posted to, and how the last post went.")
+        static let configuration = CommandConfiguration(
+            commandName: "ls", abstract: "Where items are posted to, and how the last post went.", aliases: ["list"])
         @OptionGroup var output: JSONOption
 
         func run() async throws {
             let webhooks = try await Backend.locate().api.webhooks()
             if output.json { return Out.printJSON(WebhookPage(webhooks: webhooks)) }
             guard !webhooks.isEmpty else { return Out.print("Nothing is posted anywhere.") }
-            var table = Table(["ID", "ADDRESS", "FORMAT", "KINDS", "SIGNED", "WAITING", "LAST POST"])
+            var table = Table(["ID", "ADDRESS", "FORMAT", "KINDS", "SIGNED", "WAITING", "LAST POST"], whole: ["ID"], spare: ["SIGNED", "FORMAT"])
             for webhook in webhooks {
                 let last = webhook.lastPost.map { Say.age(since: $0) + " ago" + (webhook.lastProblem.map { ": \($0)" } ?? "") } ?? "-"
                 table.add([
@@ -63,8 +64,12 @@ struct WebhookCommand: AsyncParsableCommand {
 
     struct Remove: AsyncParsableCommand {
         static let configuration = CommandConfiguration(commandName: "rm", abstract: "Post nothing there any more.")
+        @OptionGroup var output: JSONOption
         @Argument(help: "The webhook's id.") var id: String
 
-        func run() async throws { try await Backend.locate().api.removeWebhook(id) }
+        func run() async throws {
+            try await Backend.locate().api.removeWebhook(id)
+            if output.json { Out.printJSON(["id": id]) } else { Out.print("\(id) is removed.") }
+        }
     }
 }

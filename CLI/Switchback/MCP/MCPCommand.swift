@@ -9,7 +9,7 @@ struct MCPCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mcp", abstract: "Serve agents over MCP, on standard input and output.",
         discussion: """
-            Model Context Protocol, revision 2025-06-18. Inside a pod the environment names the pod and its credential, so nothing has to be
+            Model Context Protocol, revision 2025-06-18. Inside a pod the environment names the pod and its credential, so nothing has to be \
             configured; docs/agents.md shows how each agent is told about it.
             """)
 

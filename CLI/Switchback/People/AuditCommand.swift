@@ -9,7 +9,7 @@ struct AuditCommand: AsyncParsableCommand {
         subcommands: [List.self, Verify.self], defaultSubcommand: List.self)
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show the log, the oldest first.")
+        static let configuration = CommandConfiguration(commandName: "list", abstract: "Show the log, the oldest first.", aliases: ["ls"])
 
         @OptionGroup var output: JSONOption
 
@@ -44,8 +44,9 @@ struct AuditCommand: AsyncParsableCommand {
                 before = page.next
             } while before != nil && records.count < limit
             if output.json { return Out.printJSON(AuditPage(records: records.reversed(), next: before)) }
+            guard !records.isEmpty else { return Out.print("Nothing like that is in the log.") }
             let style = Style.forOutput
-            var table = Table(["SEQ", "TIME", "WHO", "FROM", "WHAT", "TO", "OUTCOME"])
+            var table = Table(["SEQ", "TIME", "WHO", "FROM", "WHAT", "TO", "OUTCOME"], whole: ["SEQ", "TIME"], spare: ["FROM"])
             for record in records.reversed() {
                 let entry = record.entry
                 var outcome = entry.outcome.rawValue + (entry.code.map { ": \($0)" } ?? "") + (entry.detail.map { " (\($0))" } ?? "")

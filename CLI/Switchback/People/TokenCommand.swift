@@ -16,6 +16,8 @@ struct TokenCommand: AsyncParsableCommand {
             commandName: "show", abstract: "Print the token with which this stack was made.",
             discussion: "From the file that SWITCHBACK_TOKENS names, else from the local stack.")
 
+        @OptionGroup var output: JSONOption
+
         @Option(help: "admin, operator or viewer.")
         var role = "admin"
 
@@ -28,6 +30,7 @@ struct TokenCommand: AsyncParsableCommand {
                     .error, "no_token", "\(file) has no token of the role \(role).",
                     fix: "Start the stack first: `switchback up`; or make one: `switchback token create NAME --role \(role)`.")
             }
+            if output.json { return Out.printJSON(["token": token, "role": role]) }
             Out.print(token)
         }
     }
@@ -94,7 +97,7 @@ struct TokenCommand: AsyncParsableCommand {
             let credentials = try await Backend.locate().api.credentials(all: all ? true : nil)
             if output.json { return Out.printJSON(credentials) }
             let style = Style.forOutput
-            var table = Table(["ID", "NAME", "ROLE", "STATE", "PODS", "EXPIRES", "NOTE"])
+            var table = Table(["ID", "NAME", "ROLE", "STATE", "PODS", "EXPIRES", "NOTE"], whole: ["ID"], spare: ["NOTE"])
             for credential in credentials {
                 table.add([
                     credential.source == "file" ? style.dim("(file)") : credential.id, style.bold(credential.name), credential.role.rawValue,

@@ -11,7 +11,7 @@ struct Attach: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "A real terminal on a pod: ctrl-b d detaches.",
         discussion: """
-            ctrl-b ctrl-b sends one ctrl-b. Several people may attach; one of them writes, the others are told who does and can take over
+            ctrl-b ctrl-b sends one ctrl-b. Several people may attach; one of them writes, the others are told who does and can take over \
             with --take. The pod goes on when you detach.
             """)
 
@@ -37,7 +37,7 @@ final class Attachment: Sendable {
     private enum End: Sendable {
         case detached
         case exited(Exit)
-        case refused(String)
+        case refused(ErrorBody)
     }
 
     private struct Fields {
@@ -47,6 +47,8 @@ final class Attachment: Sendable {
         var waiting: [UInt8] = []
         var isFirstScreen = true
         var isNoticeShown = false
+        /// What the server said last against this connection: the reason with which it closes is cut to 123 bytes.
+        var trouble: ErrorBody?
     }
 
     private let backend: Backend
@@ -89,7 +91,7 @@ final class Attachment: Sendable {
         case .exited(.code(let code)): Out.print("[exited \(code)]")
         case .exited(.signal(let signal)): Out.print("[killed by signal \(signal)]")
         case .exited(.lost(let reason)): Out.print("[ended: \(reason)]")
-        case .refused(let reason): throw Failure(.error, "refused", reason)
+        case .refused(let error): throw error
         }
         // The key reader's thread would keep a read of the terminal going.
         Glibc.exit(0)
@@ -108,8 +110,9 @@ final class Attachment: Sendable {
         } disconnected: { [weak self] in
             self?.fields.withLock { $0.socket = nil }
             self?.say("connection lost; trying again (ctrl-b d leaves)")
-        } refused: { [end] reason in
-            end.yield(.refused(reason))
+        } refused: { [weak self, end] error in
+            let said = self?.fields.withLock { $0.trouble }
+            end.yield(.refused(said?.code == error.code ? said ?? error : error))
         }.run()
     }
 
@@ -137,7 +140,10 @@ final class Attachment: Sendable {
         case .text(let text):
             guard let notice = try? JSON.decode(ViewNotice.self, from: text.utf8) else { return }
             if let exit = notice.exit { end.yield(.exited(exit)) }
-            if let error = notice.error { say(error.message) }
+            if let error = notice.error {
+                fields.withLock { $0.trouble = error }
+                say(error.message)
+            }
             if let writer = notice.writer, !writer.you { say("\(writer.author.id) writes now") }
         case .closed: break
         }

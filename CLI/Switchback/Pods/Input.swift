@@ -9,7 +9,7 @@ struct Send: AsyncParsableCommand {
         abstract: "Type into a pod.",
         discussion: """
             TEXT is typed as it stands; --submit presses Enter after it, as one operation. - reads the text from standard input.
-            --key presses named keys after the text: enter, tab, esc, up, down, left, right, home, end, pgup, pgdn, space,
+            --key presses named keys after the text: enter, tab, esc, up, down, left, right, home, end, pgup, pgdn, space, \
             backspace, delete, f1 to f12, ctrl-a to ctrl-z; several with commas.
             """)
 
@@ -60,7 +60,12 @@ struct Send: AsyncParsableCommand {
             guard let limit = parseDuration(timeout ?? "10m") else {
                 throw Failure(.usage, "bad_time", "\"\(timeout ?? "")\" is not a length of time; give 30s, 10m.")
             }
-            applied = try await backend.api.inputWhenIdle(pod.pod.text, input, within: limit, idempotencyKey: UUID().uuidString)
+            do throws(ErrorBody) {
+                applied = try await backend.api.inputWhenIdle(pod.pod.text, input, within: limit, idempotencyKey: UUID().uuidString)
+            } catch {
+                // People know it by its name.
+                throw ErrorBody(error.code, error.message.replacing(pod.pod.text, with: pod.name))
+            }
         } else {
             applied = try await backend.api.input(pod.pod.text, input, idempotencyKey: UUID().uuidString)
         }

@@ -66,10 +66,11 @@ struct Ps: AsyncParsableCommand {
                     ? "There is no pod." : "No pod runs. Start one: switchback run --name hello -- bash    (ended ones: switchback ps --all)")
             return
         }
-        var table = Table(["NAME", "POD", "STATE", "STATUS", "WAITS FOR", "RUNNER", "AGE", "SIZE", "COMMAND"])
+        var table = Table(
+            ["NAME", "POD", "STATE", "STATUS", "WAITS FOR", "RUNNER", "AGE", "SIZE", "COMMAND"], whole: ["POD"], spare: ["SIZE", "RUNNER", "COMMAND", "AGE"])
         for pod in pods {
             table.add([
-                style.bold(pod.name), pod.pod.text, Self.state(pod, style), Self.status(pod, now), waitingFor[pod.pod] ?? "-", pod.runner ?? "-",
+                style.bold(pod.name), pod.pod.text, Self.state(pod, style, now), Self.status(pod, now), waitingFor[pod.pod] ?? "-", pod.runner ?? "-",
                 Say.age(since: pod.started ?? pod.created, now: now), "\(pod.columns)x\(pod.rows)",
                 pod.spec.command.isEmpty ? pod.agent ?? "" : pod.spec.command.joined(separator: " "),
             ])
@@ -82,20 +83,20 @@ struct Ps: AsyncParsableCommand {
         return "\(StatusWords.coloured(status, .forOutput)) \(Say.age(since: status.since, now: now))"
     }
 
-    static func state(_ pod: Pod, _ style: Style) -> String {
-        switch pod.lifecycle {
-        case .running: return style.green("running")
-        case .starting: return style.yellow("starting")
-        default:
-            let how: String
-            switch pod.exit {
-            case .code(let code): how = code == 0 ? "exited" : style.red("exited \(code)")
-            case .signal(let signal): how = style.red("killed by signal \(signal)")
-            case .lost: how = style.red("lost")
-            case nil: how = pod.reason ?? pod.lifecycle.rawValue
-            }
-            return pod.imported ? "imported" : how
+    /// What became of it, and how long ago.
+    static func state(_ pod: Pod, _ style: Style, _ now: Timestamp) -> String {
+        if pod.lifecycle == .running { return style.green("running") }
+        if pod.lifecycle == .starting { return style.yellow("starting") }
+        if pod.imported { return "imported" }
+        let how: String
+        switch pod.exit {
+        case .code(let code): how = code == 0 ? "exited" : style.red("exited \(code)")
+        case .signal(let signal): how = style.red("killed by signal \(signal)")
+        case .lost: how = style.red("lost")
+        // The whole reason stands in --json.
+        case nil: return pod.reason.map { style.red("not started: \(Table.width($0) > 40 ? Table.cut($0, to: 40) : $0)") } ?? pod.lifecycle.rawValue
         }
+        return how + ((pod.exited ?? pod.ended).map { ", \(Say.age(since: $0, now: now)) ago" } ?? "")
     }
 
     /// Clocks that differ shift what is shown beside each other.

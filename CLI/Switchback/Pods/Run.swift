@@ -30,7 +30,7 @@ struct Run: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Columns and rows of the terminal.", valueName: "columns x rows"))
     var size: String?
 
-    @Option(help: "Typed into the agent when it first waits for input.")
+    @Option(help: "The agent's first prompt; for agents that take one on their command line.")
     var prompt: String?
 
     @Option(help: "The runner to run on; the least loaded where missing.")
@@ -47,6 +47,13 @@ struct Run: AsyncParsableCommand {
 
     @Argument(parsing: .captureForPassthrough, help: "The program and its arguments.")
     var command: [String] = []
+
+    /// What the parser does not know it takes for the program, so that the program's own options need no `--`.
+    func validate() throws {
+        guard let first = command.first, first.hasPrefix("-"), first != "--" else { return }
+        if first == "-h" || first == "--help" { throw CleanExit.helpRequest(self) }
+        throw ValidationError("Unknown option '\(first)'; a program whose name begins so is given after --")
+    }
 
     func run() async throws {
         let backend = try Backend.locate()

@@ -2,6 +2,7 @@ internal import APIClient
 internal import ArgumentParser
 internal import Console
 internal import Contract
+internal import Terminal
 
 struct Screen: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -33,11 +34,29 @@ struct Screen: AsyncParsableCommand {
         guard ["text", "ansi", "json"].contains(format) else { throw Failure(.usage, "usage", "--format is text, ansi or json, not \"\(format)\".") }
         let backend = try Backend.locate()
         let pod = try await backend.api.pod(target.pod)
-        let answer = try await backend.api.screen(
-            pod.pod.text, at: try backend.resolve(moment, for: pod), seq: seq, format: format, scrollback: scrollback > 0 ? scrollback : nil,
-            reveal: reveal ? true : nil)
+        let at = try backend.resolve(moment, for: pod)
+        let answer = try await ask(backend, pod, format == "ansi" && Out.columns != nil ? "json" : format, at: at, seq: seq)
+        if format == "ansi", let columns = Out.columns { return try await show(answer, columns, backend, pod) }
         var bytes = answer.body
         if format == "json" && bytes.last != UInt8(ascii: "\n") { bytes.append(UInt8(ascii: "\n")) }
         Out.write(bytes, to: 1)
+    }
+
+    private func ask(_ backend: Backend, _ pod: Pod, _ format: String, at: String?, seq: UInt64?) async throws -> APIClient.Screen {
+        try await backend.api.screen(
+            pod.pod.text, at: at, seq: seq, format: format, scrollback: scrollback > 0 ? scrollback : nil, reveal: reveal ? true : nil)
+    }
+
+    private struct Shape: Decodable {
+        var columns, rows: Int
+        var history: [String]?
+    }
+
+    /// As coloured lines: the bytes that rebuild a screen would leave the pod's modes in this terminal, and take its scrollback.
+    private func show(_ answer: APIClient.Screen, _ columns: Int, _ backend: Backend, _ pod: Pod) async throws {
+        let shape = try JSON.decode(Shape.self, from: answer.body)
+        let terminal = Terminal(columns: shape.columns, rows: shape.rows)
+        terminal.feed(try await ask(backend, pod, "ansi", at: nil, seq: answer.seq).body)
+        for line in (shape.history ?? []) + ScreenLines.lines(of: terminal, columns: columns) { Out.print(line) }
     }
 }

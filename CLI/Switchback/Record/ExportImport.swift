@@ -2,6 +2,7 @@ internal import APIClient
 internal import ArgumentParser
 internal import Console
 internal import Contract
+internal import Dispatch
 internal import FoundationEssentials
 internal import Glibc
 
@@ -38,42 +39,40 @@ struct Export: AsyncParsableCommand {
         let (first, last) = (try moment(from), try moment(to))
         let backend = try Backend.locate()
         let pod = try await backend.api.pod(target.pod)
-        let isFile = path != "-"
-        // Beside the file and renamed when complete: what is there under the name is whole.
-        let part = path + ".part"
-        let file = isFile ? open(part, O_WRONLY | O_CREAT | O_TRUNC, 0o644) : 1
-        guard file >= 0 else { throw Failure(.error, "not_writable", "Cannot write \(part): \(String(cString: strerror(errno))).") }
         var bytes = 0
+        let file = try path == "-" ? nil : Self.opened(path)
+        let interruption = file.map { file in
+            Interruption.watch { signal in
+                file.abandon()
+                Glibc.exit(128 + signal)
+            }
+        }
+        defer { for source in interruption ?? [] { source.cancel() } }
         do {
             try await backend.api.export(
                 pod.pod.text, format: wanted, version: version, from: try backend.resolve(first, for: pod), to: try backend.resolve(last, for: pod),
                 reveal: reveal ? true : nil
             ) { piece in
-                try write(piece, to: file)
                 bytes += piece.count
+                guard let file else { return Out.write(piece, to: 1) }
+                do throws(OutputFile.Problem) { try file.write(piece) } catch { throw Failure(.error, "no_space", error.message) }
             }
         } catch {
-            if isFile { unlink(part) }
+            file?.abandon()
             throw error is Failure || error is ErrorBody
                 ? error : Failure(.error, "unavailable", "The recording broke off after \(bytes) bytes: \(error)")
         }
-        guard isFile else { return }
-        close(file)
-        guard rename(part, path) == 0 else { throw Failure(.error, "not_writable", "Cannot write \(path): \(String(cString: strerror(errno))).") }
+        guard let file else { return }
+        do throws(OutputFile.Problem) { try file.finish() } catch { throw Failure(.error, "not_writable", error.message) }
         struct Answer: Encodable { var pod, file: String; var bytes: Int }
         if output.json { Out.printJSON(Answer(pod: pod.pod.text, file: path, bytes: bytes)) } else { Out.complain("\(path): \(bytes) bytes") }
     }
 
-    private func write(_ piece: [UInt8], to file: Int32) throws {
-        if file == 1 { return Out.write(piece, to: 1) }
-        var rest = piece[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw Failure(.error, "no_space", "Cannot write \(path): \(String(cString: strerror(errno))).")
-            }
-            rest = rest.dropFirst(count)
+    private static func opened(_ path: String) throws(CommandFailure) -> OutputFile {
+        do throws(OutputFile.Problem) {
+            return try OutputFile(path)
+        } catch {
+            throw Failure(.error, "not_writable", error.message)
         }
     }
 }

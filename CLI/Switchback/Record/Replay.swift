@@ -12,7 +12,7 @@ struct Replay: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Scrub a pod's recording in this terminal, while it runs and after it ended.",
         discussion: """
-            space play or pause · ← → 5 s · ↑ ↓ 1 min · [ ] previous or next input or marker · , . one frame · 1-9 speed ·
+            space play or pause · ← → 5 s · ↑ ↓ 1 min · [ ] previous or next input or marker · , . one frame · 1-9 speed · \
             r backwards · g go to a time · home the start · L live · q quit
             """)
 
@@ -30,7 +30,7 @@ struct Replay: AsyncParsableCommand {
 
     func run() async throws {
         let moment = try moment(at)
-        guard speed > 0, speed <= 1000 else { throw Failure(.usage, "usage", "--speed goes up to 1000.") }
+        guard speed > 0, speed <= 1000 else { throw Failure(.usage, "usage", "--speed is more than 0 and at most 1000.") }
         let backend = try Backend.locate()
         let pod = try await backend.api.pod(target.pod)
         let start = try moment?.resolve(start: pod.started ?? pod.created, now: .now())
@@ -47,6 +47,8 @@ final class Scrubber: Sendable {
         var socket: TerminalConnection?
         var isPainting = false
         var shownSeq: UInt64?
+        /// What the server said last against this connection: the reason with which it closes is cut to 123 bytes.
+        var trouble: ErrorBody?
     }
 
     private let backend: Backend
@@ -54,8 +56,8 @@ final class Scrubber: Sendable {
     private let start: Timestamp?
     private let reveal: Bool
     private let fields: Mutex<Fields>
-    private let ends: AsyncStream<String?>
-    private let end: AsyncStream<String?>.Continuation
+    private let ends: AsyncStream<ErrorBody?>
+    private let end: AsyncStream<ErrorBody?>.Continuation
 
     init(backend: Backend, pod: Pod, at start: Timestamp?, speed: Double, reveal: Bool) {
         self.reveal = reveal
@@ -80,16 +82,16 @@ final class Scrubber: Sendable {
         let ticking = Task { await self.tick() }
         console.onResize { [weak self] in self?.repaint() }
         console.readKeys { [weak self] bytes in self?.typed(bytes) }
-        var trouble: String?
-        for await reason in ends {
-            trouble = reason
+        var trouble: ErrorBody?
+        for await error in ends {
+            trouble = error
             break
         }
         connecting.cancel()
         ticking.cancel()
         fields.withLock { $0.socket }?.close()
         console.giveBack()
-        if let trouble { throw Failure(.error, "refused", trouble) }
+        if let trouble { throw trouble }
         Glibc.exit(0)
     }
 
@@ -106,8 +108,9 @@ final class Scrubber: Sendable {
             self?.connected(socket)
         } disconnected: { [weak self] in
             self?.fields.withLock { $0.socket = nil }
-        } refused: { [end] reason in
-            end.yield(reason)
+        } refused: { [weak self, end] error in
+            let said = self?.fields.withLock { $0.trouble }
+            end.yield(said?.code == error.code ? said : error)
         }.run()
     }
 
@@ -151,6 +154,7 @@ final class Scrubber: Sendable {
                 }
                 fields.shownSeq = seq
                 if let delta { fields.image.apply(delta) }
+            case .notice(let notice): fields.trouble = notice.error ?? fields.trouble
             default: break
             }
             _ = fields.state.receive(message, now: .now())

@@ -34,6 +34,10 @@ struct SearchCommand: AsyncParsableCommand {
     @Flag(help: "Show secrets as well; for admins, and noted in the audit log.")
     var reveal = false
 
+    func validate() throws {
+        if limit < 1 { throw ValidationError("--limit must be at least 1") }
+    }
+
     func run() async throws {
         let (first, last) = (try moment(from), try moment(to))
         let backend = try Backend.locate()
@@ -50,11 +54,14 @@ struct SearchCommand: AsyncParsableCommand {
             hits += page.hits
             cursor = page.next
         } while cursor != nil && hits.count < limit
+        // A page may hold a little more than was asked for.
+        let hasMore = cursor != nil || hits.count > limit
+        hits = Array(hits.prefix(limit))
         if output.json {
             Out.printJSON(SearchPage(hits: hits, next: cursor))
         } else {
             try await show(hits, backend)
-            if cursor != nil { Out.complain("There are more; --limit \(limit * 10) shows them.") }
+            if hasMore { Out.complain("There are more; --limit \(limit * 10) shows them.") }
         }
         if hits.isEmpty { throw ExitCode(Failure.Exit.error.rawValue) }
     }
@@ -64,10 +71,10 @@ struct SearchCommand: AsyncParsableCommand {
         var names: [PodID: String] = [:]
         for pod in Set(hits.map(\.pod)) { names[pod] = (try? await backend.api.pod(pod.text))?.name ?? pod.text }
         let style = Style.forOutput
-        var table = Table(["POD", "FROM", "TO", "LINE"])
+        var table = Table(["POD", "FROM", "TO", "LINE"], whole: ["FROM", "TO"], spare: ["TO"])
         for hit in hits {
             table.add([
-                style.bold(names[hit.pod] ?? hit.pod.text), Say.local(hit.from), hit.to.map { Say.local($0) } ?? style.green("now"),
+                style.bold(names[hit.pod] ?? hit.pod.text), Say.local(roundedUp: hit.from), hit.to.map { Say.local($0, after: hit.from) } ?? style.green("now"),
                 hit.line.trimmed,
             ])
         }

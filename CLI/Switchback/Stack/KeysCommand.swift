@@ -7,10 +7,12 @@ struct KeysCommand: ParsableCommand {
         commandName: "keys",
         abstract: "Make the credentials, passwords and tokens of a deployment, as files.",
         discussion: """
-            Passwords and tokens that exist stay as they are; credentials of the bus are made anew when this version needs other rights than the
-            one that made them. --revoke takes credentials back: a .creds file, in whose place a new one is made if it is one of these, or its owner's public
+            Passwords and tokens that exist stay as they are; credentials of the bus are made anew when this version needs other rights than the \
+            one that made them. --revoke takes credentials back: a .creds file, in whose place a new one is made if it is one of these, or its owner's public \
             key (U…), as nats-server's log shows it; then say `nats-server --signal reload` to each server, which closes what is open by it. compose.yaml runs this by itself at every start. For another host: --runner NAME, and take runners/NAME.creds there.
             """)
+
+    @OptionGroup var output: JSONOption
 
     @Argument(help: "The folder for them; one is made in it for each who needs some.")
     var folder: String
@@ -32,8 +34,10 @@ struct KeysCommand: ParsableCommand {
     var database = "postgres:5432"
 
     func run() throws {
-        for what in revoked { Out.print("revoked \(try Keys.revoke(what, in: folder))") }
+        let gone = try revoked.map { try Keys.revoke($0, in: folder) }
+        if !output.json { for what in gone { Out.print("revoked \(what)") } }
         let written = try Keys.make(in: folder, runners: runners, hosts: hosts, database: database)
+        if output.json { return Out.printJSON(["revoked": gone, "made": written]) }
         for file in written { Out.print("made \(file)") }
         if !revoked.isEmpty { Out.print("Now let each nats-server read its configuration: nats-server --signal reload") }
         if written.isEmpty && revoked.isEmpty { Out.print("All of them exist in \(folder); nothing was changed.") }

@@ -13,7 +13,7 @@ struct Up: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Start the local stack: NATS, PostgreSQL, the services and a runner.",
         discussion: """
-            Data and settings are in SWITCHBACK_HOME (~/.switchback where that is not set). The first start chooses
+            Data and settings are in SWITCHBACK_HOME (~/.switchback where that is not set). The first start chooses \
             ports and passwords and remembers them. A supervisor goes on in the background and starts again what dies.
             NATS_SERVER names another nats-server, SWITCHBACK_POSTGRES the directory of another PostgreSQL.
             """)
@@ -82,8 +82,8 @@ struct Down: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Stop the local stack and its pods; data stay.",
         discussion: """
-            Pods end, as containers do with `docker compose down`; their recordings are completed, and `switchback resume`
-            starts them anew later. With --keep-pods the agents go on without the stack, and the next `switchback up` takes
+            Pods end, as containers do with `docker compose down`; their recordings are completed, and `switchback resume` \
+            starts them anew later. With --keep-pods the agents go on without the stack, and the next `switchback up` takes \
             them over: what they print in between is spooled and recorded then. That is the way to upgrade.
             """)
 
@@ -135,7 +135,11 @@ struct Status: ParsableCommand {
         Out.print("Switchback is \(word)\(report.address.map { " at " + $0 } ?? "")")
         Out.print(style.dim("data in \(report.home)\(report.shims > 0 ? " · \(report.shims) pods run" : "")"))
         if report.state == "abandoned" { Out.print("Its supervisor is gone. `switchback up` takes over.") }
-        if report.state == "down" { Out.print("`switchback up` starts it.") }
+        if let other = ProcessInfo.processInfo.environment["SWITCHBACK_URL"], !other.isEmpty {
+            Out.print("SWITCHBACK_URL is set: commands talk to \(other), whatever runs here.")
+        } else if report.state == "down" {
+            Out.print("`switchback up` starts it.")
+        }
         guard !report.servers.isEmpty else { return }
         var table = Table(["NAME", "STATE", "FOR", "PID", "RESTARTS", "LAST END"])
         for server in report.servers {

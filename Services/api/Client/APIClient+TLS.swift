@@ -1,4 +1,5 @@
 internal import AsyncHTTPClient
+internal import Glibc
 internal import NIOCore
 internal import NIOSSL
 internal import Synchronization
@@ -45,6 +46,9 @@ extension APIClient {
                 + "SWITCHBACK_CA names a PEM file of authorities that it shall trust"
         }
         if text.contains("WRONG_VERSION_NUMBER") || text.contains("HTTP_REQUEST") { return "it does not speak HTTPS; try http://" }
+        if text.contains("errno: \(ECONNREFUSED)") { return "nobody listens there" }
+        if text.contains("UnknownHost") { return "there is no host of that name" }
+        if text.contains("connectTimeout") || text.contains("errno: \(ETIMEDOUT)") { return "it does not answer" }
         return text
     }
 }

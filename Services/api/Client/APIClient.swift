@@ -25,6 +25,9 @@ public struct APIClient: Sendable {
         http = Self.http(authority, isTLS: self.address.hasPrefix("https:"))
     }
 
+    /// Whether it is an address that a client can be made with: `http://host:port` or `https://host:port`.
+    public static func isAddress(_ text: String) -> Bool { TerminalConnection.target(text) != nil }
+
     // MARK: - Pods
 
     public func pods(

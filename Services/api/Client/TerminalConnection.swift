@@ -113,13 +113,15 @@ public final class TerminalConnection: Sendable {
         return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(configuration: configuration)
     }
 
-    private static func target(_ address: String) -> (host: String, port: Int, isTLS: Bool)? {
+    /// The parts of `http://host:port` and `https://host:port`; nil where it is neither.
+    static func target(_ address: String) -> (host: String, port: Int, isTLS: Bool)? {
         guard let scheme = ["http://", "https://"].first(where: { address.hasPrefix($0) }) else { return nil }
         let isTLS = scheme == "https://"
         let rest = address.dropFirst(scheme.count).prefix { $0 != "/" }
         func bare(_ host: Substring) -> String { host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : String(host) }
+        guard !rest.isEmpty else { return nil }
         guard let colon = rest.lastIndex(of: ":"), !rest.hasSuffix("]") else { return (bare(rest), isTLS ? 443 : 80, isTLS) }
-        guard let port = Int(rest[rest.index(after: colon)...]) else { return nil }
+        guard let port = Int(rest[rest.index(after: colon)...]), (1...65_535).contains(port), colon != rest.startIndex else { return nil }
         return (bare(rest[..<colon]), port, isTLS)
     }
 }

@@ -264,6 +264,8 @@ extension Detector {
         }
         memory.status.drift = true
         memory.status.seq = seq
+        // Nothing was ever said of it: it has been so since it began.
+        if memory.status.since.microseconds == 0 { memory.status.since = memory.begin ?? clock }
         memory.status.evidence = "no rule of \(manifest.name) matched for \(Self.driftTime.components.seconds) s"
         return memory.status
     }

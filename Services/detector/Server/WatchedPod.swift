@@ -83,9 +83,12 @@ final class WatchedPod: Sendable {
             case .ended: return .nothing
             case .inStep where frame.seq <= state.seq: return .nothing
             case .empty where frame.seq == 1, .inStep where frame.seq == state.seq + 1:
+                let isFirst = state.standing == .empty
                 state.standing = .inStep
                 state.clock.note(frame.time, now)
                 apply(frame, &state)
+                // Of its wait was perhaps told before its first frame came here: on another subscription, and once.
+                if isFirst, state.standing == .inStep, state.origin?.imported != true { learnWaits(now, &state) }
                 return next(&state, now)
             case .empty, .inStep, .loading:
                 state.wait(frame)

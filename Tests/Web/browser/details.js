@@ -175,7 +175,14 @@ export function details(stage) {
       const wanted = (await stack.ask("/v1/attention")).items.filter(item => !item.closed).map(item => item.id);
       equal(await page.value("[...document.querySelectorAll('.attention-card')].map(card => card.dataset.key)"), wanted);
       await page.value(`${card("which port?")}.querySelector('.answer input').focus()`);
-      await page.type("4222");
+      await page.type("42");
+      // Meanwhile the order and the weights change.
+      await page.value(`import("/web/app/store.js").then(({ store }) => {
+        store.attention = { items: store.attention.items.map(item => ({ ...item, blocks: 7, frees: 1 })).reverse() };
+        store.tell("attention");
+      })`);
+      equal(await page.value(`[document.activeElement === ${card("which port?")}.querySelector('.answer input'), document.activeElement.value]`), [true, "42"], "half an answer was taken away");
+      await page.type("22");
       await page.key("Enter");
       await page.until(`!${card("which port?")}`, "the question's end");
       const { messages } = await stack.ask("/v1/channels/ports/messages");
@@ -213,4 +220,12 @@ export function details(stage) {
       await page.until("document.querySelectorAll('.pane').length === 2 && document.querySelector('.together-side .graph-nodes').children.length > 0 && !document.querySelector('.together-side .edge.wait')", "the topology of before");
     } finally { await stack.command("stop", patient); }
   });
+
+  story("a pod that ended says how long ago, and one that nobody knows takes no keys", async page => {
+    await go(page, `/pods/${stage.pods.gone}`);
+    await page.until("/ended well\\s*\\d+ \\w+ ago/.test(document.querySelector('.pod-about')?.textContent)", "when it ended");
+    await go(page, "/pods/nobody-is-called-so");
+    await page.until("document.querySelector('.banner:not([hidden])')?.textContent.includes('no pod')", "a word about it");
+    await page.until("document.querySelector('.holder').disabled && document.querySelector('.holder').textContent.startsWith('Nothing to type into')", "no keyboard");
+  }, { allows: /404/ });
 }

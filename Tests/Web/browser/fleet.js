@@ -33,4 +33,18 @@ export function fleet(stage) {
     await page.value(`${live}[0].scrollIntoView()`);
     await page.until(`${live}[0].tile.connection != null && getComputedStyle(${live}[0].tile.canvas).visibility === 'visible'`, "its return");
   }, { width: 390, height: 420 });
+
+  story("whoever goes through the fleet by keys stays at a pod whose status changes", async page => {
+    await page.until("document.querySelectorAll('.tile').length >= 5", "pods");
+    await page.value("[...document.querySelectorAll('.tile')].find(tile => tile.tile.pod.name === 'still').querySelector('a').focus()");
+    const [group, name] = await page.value(`import("/web/app/store.js").then(async ({ store }) => {
+      const pod = store.pod("still");
+      store.pods.set(pod.pod, { ...pod, status: { status: "waiting", reason: "approval", since: new Date().toISOString(), seq: 9 } });
+      store.tell("pods");
+      await new Promise(done => setTimeout(done, 600));
+      const { activeElement } = document;
+      return [activeElement.closest(".fleet-group")?.dataset.key ?? null, activeElement.closest(".tile")?.tile.pod.name ?? null];
+    })`);
+    equal([group, name], ["waiting", "still"]);
+  });
 }

@@ -52,4 +52,34 @@ export function graph(stage) {
     equal(findings, []);
     ok(await page.value("document.querySelector('.graph-frame').scrollHeight >= document.querySelector('.graph-frame').clientHeight"));
   });
+
+  story("on a phone what is tied to nothing stands below those who wait, however many these are", async page => {
+    await go(page, "/topology");
+    await page.until("document.querySelector('.graph-frame')");
+    const [wide, below] = await page.value(async () => {
+      const { Graph } = await import("/web/graph/graph.js"), frame = document.querySelector(".graph-frame");
+      const nodes = Array.from({ length: 30 }, (_, index) => ({ pod: "p" + String(index).padStart(12, "a"), name: `builder-${index}`, lifecycle: "running", status: "waiting", reason: "approval", since: new Date().toISOString() }));
+      const edges = nodes.slice(0, 10).map((node, index) => ({ kind: "wait", id: "e" + index, from: node.pod, to: "person:olive", why: "approval" }));
+      const graph = new Graph();
+      frame.replaceChildren(graph.element);
+      graph.show({ nodes, edges, roots: [{ person: "olive", frees: 10, blocks: 10 }], cycles: [] });
+      await new Promise(done => setTimeout(done, 300));
+      const right = element => element.getBoundingClientRect().right, isTied = element => edges.some(edge => [edge.from, edge.to].includes(element.dataset.key));
+      const all = [...graph.nodes.children];
+      return [all.filter(isTied), all.filter(element => !isTied(element))].map(elements => Math.max(...elements.map(right)));
+    });
+    ok(wide > 800 && below > wide - 200, `they end at ${below}, and those who wait at ${wide}`);
+  }, { width: 390, height: 800, mobile: true });
+
+  story("recordings from elsewhere do not stretch the topology's time", async page => {
+    await go(page, "/topology");
+    await page.until("document.querySelectorAll('.node').length >= 3 && document.querySelector('.timeline-ends span').textContent !== ''", "the timeline");
+    const first = await page.value(`import("/web/app/store.js").then(async ({ store }) => {
+      store.pods.set("paaaaaaaaaaaa", { ...store.pod("still"), pod: "paaaaaaaaaaaa", name: "old", imported: true, lifecycle: "ended", created: "2020-01-01T00:00:00.000000Z" });
+      store.tell("pods");
+      await new Promise(done => setTimeout(done, 200));
+      return document.querySelector(".timeline-ends span").textContent;
+    })`);
+    ok(!first.includes("2020"), `it begins at ${first}`);
+  });
 }

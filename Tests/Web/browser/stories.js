@@ -172,6 +172,10 @@ export function stories(stage) {
     await page.until("new URL(location.href).searchParams.get('q') === 'vanished-words'", "all of it in the address");
     await page.click(".hit");
     await page.until(`document.querySelector('.pod-screen') && ${terminal}.text().includes('vanished-words')`, "the replay");
+    // The page names the moment in milliseconds; whoever is sent that address sees the same.
+    const at = await page.until("(at => at?.length === '2026-11-21T14:03:07.123Z'.length && at)(new URL(location.href).searchParams.get('t'))", "the moment in the address");
+    await go(page, `/pods/${stage.pods.gone}?t=${at}`);
+    await page.until(`document.querySelector('.pod-screen') && ${terminal}.text().includes('vanished-words')`, "the replay at that address");
   });
 
   story("the page reconnects after the API was restarted, says so meanwhile, and types again", async page => {

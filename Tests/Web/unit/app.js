@@ -1,13 +1,15 @@
 import { test, equal, ok } from "../support/runner.js";
 import { gathered, timeScale, densityColumns } from "../../../Web/replay/scale.js";
 import { ScreenCache } from "../../../Web/replay/cache.js";
-import { parseMoment, since, span } from "../../../Web/app/time.js";
+import { arrival, parseMoment, since, span } from "../../../Web/app/time.js";
 import { links, read } from "../../../Web/app/router.js";
 import { messageEntries } from "../../../Web/replay/records.js";
 import { components, layout } from "../../../Web/graph/layout.js";
 import { rowsNear, straightCrossings } from "../../../Web/graph/order.js";
 import { tokenWords } from "../../../Web/screens/people.js";
 import { actionWords, verdict } from "../../../Web/screens/audit.js";
+import { holdsUp } from "../../../Web/screens/topology.js";
+import { heldWords } from "../../../Web/app/status.js";
 import { EventParser } from "../../../Web/app/api.js";
 
 test("the time scale goes there and back, folded or not", () => {
@@ -57,6 +59,11 @@ test("people write times as they like", () => {
   ok(parseMoment("23:59:59", { now }) <= now + 1000, "a time to come was yesterday's");
   equal([span(400), span(65_000), span(3_600_000), span(5_400_000), span(90_000_000)], ["0 s", "1 min", "1 h", "1 h 30 min", "1 d 1 h"]);
   equal(since(3_723_000), "+1:02:03");
+});
+
+test("a moment in milliseconds is not before what came at its microsecond", () => {
+  const base = Date.parse("2026-11-21T14:03:07.123Z");
+  equal(["07.123Z", "07.123000Z", "07.123001Z", "07.123456Z", "07.123400Z", "07Z"].map(end => arrival(`2026-11-21T14:03:${end}`) - base), [0, 0, 1, 1, 1, -123]);
 });
 
 test("messages are ticks of the pod that said them, and of the pod that got them when it did", () => {
@@ -180,6 +187,19 @@ test("cycles are found, laid out, and long chains need no recursion", () => {
   equal(["a", "b", "c", "d"].map(id => places.get(id).fromRight), [0, 0, 0, 1]);
   const many = Array.from({ length: 5000 }, (_, index) => "n" + index);
   equal(layout(many, many.slice(1).map((id, index) => [many[index], id])).columns, 5000);
+});
+
+test("who holds up whom is not who is freed by one answer", () => {
+  equal(holdsUp({ blocks: 3, frees: 3 }), "holds up 3 agents");
+  equal(holdsUp({ blocks: 1, frees: 1 }), "holds up 1 agent");
+  equal(holdsUp({ blocks: 3, frees: 2 }), "holds up 3 agents; an answer frees 2");
+  equal(holdsUp({ blocks: 1, frees: 0 }), "holds up 1 agent, not alone");
+});
+
+test("whoever asks is not among those it holds up", () => {
+  const item = (blocks, frees, pod = "pa") => heldWords({ pod, blocks, frees });
+  equal([item(1, 1), item(2, 2), item(4, 4), item(4, 2), item(3, 1)], ["", "It holds up 1 other agent.", "It holds up 3 other agents.", "It holds up 3 other agents; an answer frees 1 of them.", "It holds up 2 other agents; an answer frees none of them."]);
+  equal([item(3, 3, null), item(undefined, undefined)], ["It holds up 3 agents.", ""]);
 });
 
 test("an event stream is understood in whatever pieces it comes", () => {

@@ -51,7 +51,7 @@ struct ExportRun {
                 if frame.seq == 1, let start = Self.start(frame) {
                     terminal = Terminal(columns: start.columns, rows: start.rows, scrollback: terminal.scrollback)
                 }
-                bytes += format.begin(try hiding?.shown(terminal) ?? terminal, at: from ?? frame.time, isStart: frame.seq == 1)
+                bytes += format.begin(try hiding?.shown(terminal) ?? terminal, at: frame.seq == 1 ? frame.time : from ?? frame.time, isStart: frame.seq == 1)
             }
             Self.apply(frame, &terminal)
             let shown = try hiding?.shown(frame, terminal) ?? frame

@@ -253,9 +253,17 @@ struct PodRoutes {
     private func live(_ request: APIRequest) async throws(ErrorBody) -> Pod {
         let pod = try await service.pod(request.pathPod)
         guard pod.lifecycle.isLive else {
-            throw ErrorBody(.gone, "\(pod.name) (\(pod.pod)) has ended (\(pod.lifecycle.rawValue)); `resume` starts it anew")
+            throw ErrorBody(.gone, "\(pod.name) (\(pod.pod)) has ended\(pod.exit.map { " (\(Self.words($0)))" } ?? ""); `switchback resume \(pod.name)` starts it anew")
         }
         return pod
+    }
+
+    private static func words(_ exit: Exit) -> String {
+        switch exit {
+        case .code(let code): "exit code \(code)"
+        case .signal(let signal): "signal \(signal)"
+        case .lost(let reason): "lost: \(reason)"
+        }
     }
 
     private func askShim<Value: Decodable>(_ pod: Pod, _ subject: String, _ question: some Encodable) async throws(ErrorBody) -> Value {

@@ -65,6 +65,7 @@ struct RecordingRoutes {
         let from = try request.time("from", start: start)
         let to = try request.time("to", start: start)
         if let from, let to, from > to { throw ErrorBody(.badRequest, "from lies after to") }
+        if let to, to < start { throw ErrorBody(.badRequest, "to lies before the recording, which begins at \(start)") }
         let exporter: any RecordingFormat
         switch format {
         case "asciicast": exporter = CastFormat(pod: pod, version: version == 2 ? .v2 : .v3)
