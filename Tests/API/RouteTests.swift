@@ -127,6 +127,8 @@ struct RouteTests {
         let first = try await stage.client.input("shown", .init(text: "once"), idempotencyKey: "k1")
         let again = try await stage.client.input("shown", .init(text: "once"), idempotencyKey: "k1")
         #expect(first == again)
+        let other = await #expect(throws: ErrorBody.self) { try await stage.client.input("shown", .init(text: "something else"), idempotencyKey: "k1") }
+        #expect(other?.code == .conflict)
         #expect(pod.typed.count == 2)
         try await stage.client.signal("shown", "SIGINT")
         #expect(pod.signals == ["INT"])

@@ -131,6 +131,7 @@ struct SearchTests {
         var count = 0
         repeat {
             let page = try await harness.client.search(Search(query: "common text", limit: 7, cursor: cursor))
+            #expect(page.hits.count <= 7)
             hits += page.hits
             cursor = page.next
             count += 1
@@ -139,6 +140,30 @@ struct SearchTests {
         #expect(Set(hits.map(\.line)).count == 30)
         #expect(hits.count == 30)
         #expect(Set(hits.map(\.pod)) == Set(pods))
+    }
+
+    @Test("A page has no more than was asked for, also where one segment has many, and the next goes on behind it")
+    func limit() async throws {
+        let harness = try await RecordingHarness()
+        var script = Script()
+        for round in 0..<10 {
+            script.wait(.milliseconds(100))
+            script.output((0..<20).map { "common text \(round) \($0)\r\n" }.joined())
+        }
+        script.control(.exit(.code(0)))
+        try await harness.publish(script.frames)
+        try await harness.recorded(script.pod, through: script.last)
+        let all = try await harness.client.search(Search(query: "common text", limit: 1000)).hits
+        #expect(all.count == 200)
+        var hits: [SearchPage.Hit] = []
+        var cursor: String?
+        repeat {
+            let page = try await harness.client.search(Search(query: "common text", limit: 7, cursor: cursor))
+            #expect(page.hits.count == min(7, 200 - hits.count))
+            hits += page.hits
+            cursor = page.next
+        } while cursor != nil && hits.count < 300
+        #expect(hits == all)
     }
 
     @Test("Wrong searches are refused with a reason")

@@ -2,6 +2,7 @@ public import Bus
 internal import BindingsClient
 internal import Contract
 internal import CoreMetrics
+internal import Digest
 internal import HTTPTypes
 internal import Hummingbird
 internal import HummingbirdCore
@@ -240,13 +241,18 @@ public struct APIServer: Service {
         else { throw ErrorBody(.badRequest, "a NUL character cannot be part of an address") }
         if let agent = person.pod { try await service.admit(agent, to: route.name, pod: values["pod"] ?? "") }
         try await service.admit(scoped: person, to: route.name, pod: values["pod"] ?? "")
-        let asked = APIRequest(
+        var asked = APIRequest(
             request: request, person: person, pathValues: values, note: note, address: address,
             isSecure: certificate != nil || ClientAddress.isSecure(request, context, proxies: configuration.proxies))
         guard route.headers.contains(where: { $0.name == Route.idempotencyKey.name }), let key = try asked.idempotencyKey else {
             return try await route.handler(asked)
         }
-        return try await memory.answer("\(person.author) \(route.method) \(request.uri.path) \(key)") { try await route.handler(asked) }
+        var said = Array((request.uri.query ?? "").utf8)
+        // What an import brings is read as it comes.
+        if route.body?.type == "application/json" { said += [0] + (try await asked.keepBody()) }
+        return try await memory.answer("\(person.author) \(route.method) \(request.uri.path) \(key)", to: SHA256.digest(said)) {
+            [asked] in try await route.handler(asked)
+        }
     }
 
     /// An agent by its pod's credential; wrong ones count as wrong tokens of people do.

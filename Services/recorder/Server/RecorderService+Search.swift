@@ -78,13 +78,15 @@ extension RecorderService {
         }
         for pod in pods where isReadable(pod.pod) {
             var seq = cursor?.pod == pod.pod ? cursor?.seq ?? 0 : 0
+            var given = cursor?.pod == pod.pod ? cursor?.given ?? 0 : 0
             cursor = nil
             while true {
                 let range = try await store.searchSegments(
                     pod.pod, from: request.from, to: request.to, startingAt: seq, required: query.required, limit: 24)
                 if range.isEmpty { break }
                 let found = try await replay(range, query, isEnded: pod.isEnded, lastSeq: pod.lastSeq, redactor: request.masked == true ? settings.redactor : nil)
-                for interval in found.sorted(by: { ($0.from, $0.seq, $0.row ?? -1) < ($1.from, $1.seq, $1.row ?? -1) }) {
+                let sorted = found.sorted { ($0.from, $0.seq, $0.row ?? -1) < ($1.from, $1.seq, $1.row ?? -1) }
+                for (index, interval) in sorted.enumerated().dropFirst(given) {
                     if let from = request.from, let to = interval.to, to < from { continue }
                     if let to = request.to, interval.from > to { continue }
                     let hit = SearchPage.Hit(
@@ -92,10 +94,13 @@ extension RecorderService {
                     // The same line goes on from the segments looked at before.
                     if let same = hits.lastIndex(where: { $0.pod == hit.pod && $0.line == hit.line && $0.to == hit.from && $0.row == hit.row }) {
                         hits[same].to = hit.to
-                    } else {
+                    } else if hits.count < limit {
                         hits.append(hit)
+                    } else {
+                        return SearchPage(hits: hits, next: SearchCursor(time: pod.last, pod: pod.pod, seq: seq, given: index).text)
                     }
                 }
+                given = 0
                 seq = (range.last?.header.lastSeq ?? seq) + 1
                 if hits.count >= limit || ContinuousClock.now > deadline {
                     return SearchPage(hits: hits, next: SearchCursor(time: pod.last, pod: pod.pod, seq: seq).text)
@@ -134,28 +139,31 @@ extension RecorderService {
     }
 }
 
-/// Where a search goes on: `time.pod.seq`.
+/// Where a search goes on: `time.pod.seq`, and `.given` where a page was full before the segments from there on were through.
 struct SearchCursor: Sendable {
     var time: Timestamp
     var pod: PodID
     var seq: UInt64
+    /// How many of their intervals were looked at.
+    var given = 0
 
-    init(time: Timestamp, pod: PodID, seq: UInt64) {
+    init(time: Timestamp, pod: PodID, seq: UInt64, given: Int = 0) {
         self.time = time
         self.pod = pod
         self.seq = seq
+        self.given = given
     }
 
     /// Throws `bad_request` for anything that was not given out.
     init(_ text: String) throws(ErrorBody) {
         let parts = text.split(separator: ".")
-        guard parts.count == 3, let time = Int64(parts[0]), let pod = PodID(parts[1]), let seq = UInt64(parts[2]) else {
-            throw ErrorBody(.badRequest, "\"\(text)\" is not a cursor of a search")
-        }
-        self.init(time: Timestamp(microseconds: time), pod: pod, seq: seq)
+        guard (3...4).contains(parts.count), let time = Int64(parts[0]), let pod = PodID(parts[1]), let seq = UInt64(parts[2]),
+            let given = parts.count == 3 ? 0 : Int(parts[3]), given >= 0
+        else { throw ErrorBody(.badRequest, "\"\(text)\" is not a cursor of a search") }
+        self.init(time: Timestamp(microseconds: time), pod: pod, seq: seq, given: given)
     }
 
-    var text: String { "\(time.microseconds).\(pod).\(seq)" }
+    var text: String { "\(time.microseconds).\(pod).\(seq)" + (given > 0 ? ".\(given)" : "") }
 }
 
 extension RecorderStore {

@@ -85,7 +85,10 @@ public final class NATSServer: Sendable {
         return try await BusConnection.connect(options)
     }
 
-    private static func program() -> String { ProcessInfo.processInfo.environment["NATS_SERVER"] ?? "nats-server" }
+    private static func program() -> String {
+        let named = ProcessInfo.processInfo.environment["NATS_SERVER"] ?? ""
+        return named.isEmpty ? "nats-server" : named
+    }
 
     private static func programName() -> String { program().split(separator: "/").last.map(String.init) ?? "nats-server" }
 

@@ -5,7 +5,7 @@ internal import NIOCore
 
 /// One request as the routes see it: who asks, and typed access to path, query and body with clear errors.
 struct APIRequest {
-    let request: Request
+    private(set) var request: Request
     let person: Person
     let pathValues: [String: String]
     /// What its entry in the audit log should say.
@@ -76,6 +76,13 @@ struct APIRequest {
             whole.writeBuffer(&part)
         }
         return whole
+    }
+
+    /// Reads the body, and leaves it for who reads it next.
+    mutating func keepBody() async throws -> [UInt8] {
+        let whole = try await body()
+        request.body = RequestBody(buffer: whole)
+        return Array(whole.readableBytesView)
     }
 
     func json<Value: Decodable>(_ type: Value.Type) async throws -> Value {

@@ -47,5 +47,5 @@ struct Route: Sendable {
         name: "limit", about: "Entries on a page.", schema: ["type": "integer", "minimum": 1, "maximum": 1000])
     static let cursor = Parameter(name: "cursor", about: "The `next` of the page before.")
     static let idempotencyKey = Parameter(
-        name: "Idempotency-Key", about: "The same key and request give the same answer and are done once.")
+        name: "Idempotency-Key", about: "The same key and request give the same answer and are done once; another request with that key is a `conflict`.")
 }
