@@ -33,20 +33,20 @@ export function playerKey(event) {
   return null;
 }
 
-/** `host`: `seek(ms)`, `live()`, `play(rate)`, `pause()`, `step(frames)`, `find()`, `moved(ms | null)`; and `story`, `timeline` once known. */
+/** `host`: `seek(ms)`, `live()`, `play(rate)`, `pause()`, `step(frames)`, `find()`, `moved(ms | null)`, `skipsIdle: false` where nothing is skipped; and `story`, `timeline` once known. */
 export class Player {
   constructor(host) {
     this.host = host;
     this.mode = "live";
     this.time = null;
     this.rate = 1;
-    this.skipsIdle = true;
+    this.skipsIdle = host.skipsIdle ?? true;
     this.playButton = h("button", { type: "button", class: "round", onclick: () => this.perform({ do: "toggle" }) });
     this.rateSelect = h("select", { "aria-label": "Speed", onchange: () => { this.rate = Number(this.rateSelect.value); if (this.mode === "playing") this.play(); } },
       rates.map(rate => h("option", { value: String(rate), selected: rate === 1 }, `${String(rate).replace("-", "−")}×`)));
     this.clock = h("button", { type: "button", class: "clock tabular", onclick: () => this.perform({ do: "ask" }) });
     this.clock.title = "Go to a time (t)";
-    this.skip = h("label", { class: "check" }, this.skipBox = h("input", { type: "checkbox", checked: true, onchange: () => { this.skipsIdle = this.skipBox.checked; host.foldsChanged?.(this.skipsIdle); if (this.mode === "playing") this.play(); } }), "Skip idle");
+    this.skip = h("label", { class: "check", hidden: host.skipsIdle === false }, this.skipBox = h("input", { type: "checkbox", checked: true, onchange: () => { this.skipsIdle = this.skipBox.checked; host.foldsChanged?.(this.skipsIdle); if (this.mode === "playing") this.play(); } }), "Skip idle");
     this.liveButton = h("button", { type: "button", class: "live-button", onclick: () => this.perform({ do: "live" }) }, "Live");
     const small = (name, label, action) => { const button = h("button", { type: "button", class: "round", "aria-label": label, onclick: () => this.perform(action) }, icon(name)); button.title = label; return button; };
     this.element = h("div", { class: "transport", role: "toolbar", "aria-label": "Playback" },

@@ -54,6 +54,7 @@ class TopologyScreen {
     const screen = this;
     return {
       get story() { return screen.story; }, get timeline() { return screen.timeline; },
+      skipsIdle: false,
       seek: () => { clearInterval(screen.playing); screen.player.position({ mode: "paused", time: stamp(screen.player.time) }); screen.load(); },
       live: () => { clearInterval(screen.playing); screen.player.position({ mode: "live", time: stamp(Date.now()) }); screen.load(); },
       pause: () => { clearInterval(screen.playing); screen.player.position({ mode: "paused", time: stamp(screen.player.time ?? Date.now()) }); screen.load(); },

@@ -71,8 +71,10 @@ export function graph(stage) {
     ok(wide > 800 && below > wide - 200, `they end at ${below}, and those who wait at ${wide}`);
   }, { width: 390, height: 800, mobile: true });
 
-  story("recordings from elsewhere do not stretch the topology's time", async page => {
+  story("the topology offers no idle time to skip, and recordings from elsewhere do not stretch its time", async page => {
     await go(page, "/topology");
+    await page.until("document.querySelector('.transport')");
+    ok(!await page.value("document.querySelector('.transport .check').checkVisibility()"));
     await page.until("document.querySelectorAll('.node').length >= 3 && document.querySelector('.timeline-ends span').textContent !== ''", "the timeline");
     const first = await page.value(`import("/web/app/store.js").then(async ({ store }) => {
       store.pods.set("paaaaaaaaaaaa", { ...store.pod("still"), pod: "paaaaaaaaaaaa", name: "old", imported: true, lifecycle: "ended", created: "2020-01-01T00:00:00.000000Z" });
