@@ -56,6 +56,7 @@ public final class AckedPublisher: Sendable {
     private let onStored: @Sendable (Stored) -> Void
     private let onRefused: @Sendable (BusError) -> Void
     private let newestStored: (@Sendable () async throws -> UInt64)?
+    private let unstored: (@Sendable ([(String, String)]) -> [(String, String)])?
     private let fields: Mutex<Fields>
     /// Held while sending, so that new messages and resends keep their order; acks do not need it.
     private let sending = Mutex(())
@@ -67,12 +68,15 @@ public final class AckedPublisher: Sendable {
     ///   - ackTimeout: without progress for this long, everything unacknowledged is sent again.
     ///   - newestStored: asked after a reconnect for the newest token that the stream holds: sending goes on behind it. It spares a
     ///     stream whose memory of message ids is short from doubles after a long outage. Nil: the ids alone do it.
+    ///   - unstored: the headers of a copy that subscribers understand and the stream leaves alone. While messages wait for the stream, each new one is
+    ///     sent to subscribers that way, once: a cluster without a leader for its stream, which may take ten seconds, holds up the record and not
+    ///     those who watch. Nil: they wait as well.
     ///   - onRefused: the server's reason for not storing one; it is tried again.
     ///   - onStored: called once per message, from a delivery thread.
     public init(
         _ connection: BusConnection, firstToken: UInt64 = 1, windowBytes: Int = 8 << 20, windowMessages: Int = 4096,
         ackTimeout: Duration = .seconds(2), newestStored: (@Sendable () async throws -> UInt64)? = nil,
-        onRefused: @escaping @Sendable (BusError) -> Void = { _ in }, onStored: @escaping @Sendable (Stored) -> Void = { _ in }
+        unstored: (@Sendable ([(String, String)]) -> [(String, String)])? = nil, onRefused: @escaping @Sendable (BusError) -> Void = { _ in }, onStored: @escaping @Sendable (Stored) -> Void = { _ in }
     ) throws(BusError) {
         self.connection = connection
         self.inbox = connection.newInbox()
@@ -80,6 +84,7 @@ public final class AckedPublisher: Sendable {
         self.windowMessages = windowMessages
         self.ackTimeout = ackTimeout
         self.newestStored = newestStored
+        self.unstored = unstored
         self.onStored = onStored
         self.onRefused = onRefused
         self.fields = Mutex(Fields(next: firstToken - 1, epoch: connection.reconnects))
@@ -120,7 +125,7 @@ public final class AckedPublisher: Sendable {
                 return (fields.next, fields.mode == .flowing && fields.epoch == epoch)
             }
             guard let (token, isSent) = taken else { return nil }
-            if isSent { send(message, token) }
+            if isSent { send(message, token) } else { show(message) }
             startTimer()
             return token
         }
@@ -164,6 +169,12 @@ public final class AckedPublisher: Sendable {
         guard connection.isConnected else { return }
         // A failure here is a connection that goes away: the reconnect or the timer sends it again.
         try? connection.publish(message.subject, payload: message.payload, headers: message.headers, reply: "\(inbox).\(token)")
+    }
+
+    /// Sends a copy that is not stored.
+    private func show(_ message: Message) {
+        guard let unstored, connection.isConnected else { return }
+        try? connection.publish(message.subject, payload: message.payload, headers: unstored(message.headers))
     }
 
     /// After a reconnect: asks what the stream holds, if that can be asked, and goes on behind it.

@@ -62,7 +62,7 @@ public struct Frame: Sendable, Equatable {
     /// Rebuilds a frame from a message; nil if subject or headers are not a frame's.
     public init?(subject: String, header: (String) -> String?, payload: [UInt8]) {
         guard let (pod, kind) = Subjects.parsePTY(subject),
-            let id = header(Headers.messageID), let seq = Self.seq(inMessageID: id, of: pod),
+            let id = header(Headers.messageID) ?? header(Headers.copyID), let seq = Self.seq(inMessageID: id, of: pod),
             let time = header(Headers.time).flatMap({ Int64($0) })
         else { return nil }
         self.init(

@@ -175,6 +175,10 @@ public enum Streams {
 public enum Headers {
     /// `<pod>.<seq>`: JetStream's deduplication id, and the frame's sequence number.
     public static let messageID = "Nats-Msg-Id"
+    /// The same, of a copy for those who watch: it is not stored, and the stream must not take the frame itself for a double of it.
+    public static let copyID = "Sb-Copy-Id"
+    /// A stream of another name does not store the message.
+    private static let expectedStream = "Nats-Expected-Stream"
     /// UTC microseconds, decimal.
     public static let time = "Sb-Time"
     /// `<kind>:<id>`, see ``Author``.
@@ -187,4 +191,9 @@ public enum Headers {
     public static let once = "Sb-Once"
     /// JSON that describes a binary payload.
     public static let meta = "Sb-Meta"
+
+    /// The headers of a frame's copy that no stream stores, from those of the frame.
+    @Sendable public static func unstored(_ headers: [(String, String)]) -> [(String, String)] {
+        headers.map { $0.0 == messageID ? (copyID, $0.1) : $0 } + [(expectedStream, "none")]
+    }
 }

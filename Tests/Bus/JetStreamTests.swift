@@ -144,6 +144,47 @@ private final class Box: Sendable {
         await bus.close()
     }
 
+    @Test("while nobody stores, those who watch see what comes, and all of it is stored later, once and in order", arguments: HandlerThread.allCases)
+    func watched(_ thread: HandlerThread) async throws {
+        let server = try await NATSServer.start()
+        let bus = try await server.connect { $0.delivery = thread.delivery }
+        let viewer = try await server.connect()
+        let pod = PodID.random()
+        func frame(_ seq: UInt64) -> Frame { Frame(pod: pod, seq: seq, time: Timestamp(microseconds: Int64(seq)), kind: .out, bytes: [UInt8(seq)]) }
+        let seen = Mutex<[Frame]>([])
+        try viewer.subscribe(frame(1).subject) { message in
+            if let frame = Frame(subject: message.subject, header: { message.header($0) }, payload: message.payload) { seen.withLock { $0.append(frame) } }
+        }
+        try await viewer.flush()
+        let publisher = try AckedPublisher(bus, ackTimeout: .milliseconds(100), unstored: Headers.unstored)
+        // The first one is given up on when no acknowledgement comes; from then on nothing is sent to be stored.
+        for seq in UInt64(1)...200 {
+            _ = publisher.publish(frame(seq).subject, payload: frame(seq).bytes, headers: frame(seq).headers)
+            try await eventually { seen.withLock { $0.contains { $0.seq == seq } } }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        let jetStream = JetStream(bus)
+        try await jetStream.ensureStream("T", subjects: ["pty.>"], Self.limits)
+        #expect(await publisher.waitUntilStored(timeout: .seconds(60)))
+        #expect(try await jetStream.streamInfo("T").messages == 200)
+        var stored: [UInt64] = []
+        for sequence in UInt64(1)...200 {
+            let message = try #require(try await jetStream.message("T", sequence: sequence))
+            stored.append(try #require(Frame(subject: message.subject, header: { message.header($0) }, payload: message.payload)).seq)
+        }
+        #expect(stored == Array(1...200))
+        // The stream leaves a copy alone, and takes the frame itself afterwards.
+        try bus.publish(frame(201).subject, payload: frame(201).bytes, headers: Headers.unstored(frame(201).headers))
+        try await bus.flush()
+        try await eventually { seen.withLock { $0.last == frame(201) } }
+        #expect(try await jetStream.streamInfo("T").messages == 200)
+        _ = publisher.publish(frame(201).subject, payload: frame(201).bytes, headers: frame(201).headers)
+        #expect(await publisher.waitUntilStored(timeout: .seconds(60)))
+        #expect(try await jetStream.streamInfo("T").messages == 201)
+        await bus.close()
+        await viewer.close()
+    }
+
     @Test("with the server killed twice in between, every message is in the stream once and in order, and a consumer sees them so", arguments: HandlerThread.allCases)
     func nothingLost(_ thread: HandlerThread) async throws {
         let (server, bus, jetStream) = try await Self.start()

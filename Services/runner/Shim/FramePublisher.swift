@@ -32,6 +32,7 @@ final class FramePublisher {
         publisher = try AckedPublisher(
             connection, firstToken: cursor, windowBytes: Self.windowBytes, windowMessages: 16384,
             newestStored: { [pod] in try await BusLink.newestStored(pod, connection) },
+            unstored: Headers.unstored,
             onRefused: { [refusals] error in refusals.note("\(error)") },
             onStored: { [inbox, refusals] _ in
                 refusals.forget()
