@@ -76,7 +76,8 @@ public final class AckedPublisher: Sendable {
     public init(
         _ connection: BusConnection, firstToken: UInt64 = 1, windowBytes: Int = 8 << 20, windowMessages: Int = 4096,
         ackTimeout: Duration = .seconds(2), newestStored: (@Sendable () async throws -> UInt64)? = nil,
-        unstored: (@Sendable ([(String, String)]) -> [(String, String)])? = nil, onRefused: @escaping @Sendable (BusError) -> Void = { _ in }, onStored: @escaping @Sendable (Stored) -> Void = { _ in }
+        unstored: (@Sendable ([(String, String)]) -> [(String, String)])? = nil,
+        onRefused: @escaping @Sendable (BusError) -> Void = { _ in }, onStored: @escaping @Sendable (Stored) -> Void = { _ in }
     ) throws(BusError) {
         self.connection = connection
         self.inbox = connection.newInbox()
