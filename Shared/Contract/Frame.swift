@@ -59,10 +59,13 @@ public struct Frame: Sendable, Equatable {
         return headers
     }
 
+    /// `<pod>.<seq>`, of a message that is a frame or the copy of one.
+    public static func id(_ header: (String) -> String?) -> String? { header(Headers.messageID) ?? header(Headers.copyID) }
+
     /// Rebuilds a frame from a message; nil if subject or headers are not a frame's.
     public init?(subject: String, header: (String) -> String?, payload: [UInt8]) {
         guard let (pod, kind) = Subjects.parsePTY(subject),
-            let id = header(Headers.messageID) ?? header(Headers.copyID), let seq = Self.seq(inMessageID: id, of: pod),
+            let seq = Self.id(header).flatMap({ Self.seq(inMessageID: $0, of: pod) }),
             let time = header(Headers.time).flatMap({ Int64($0) })
         else { return nil }
         self.init(

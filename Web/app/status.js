@@ -46,12 +46,12 @@ export function says(pod) {
   return reasons[status?.reason] ?? { executing: "works", waiting: "waits for a person", agent: "waits for an agent", idle: "is idle" }[kind] ?? kind;
 }
 
-/** Whether it runs no more. */
-export const isOver = pod => !["running", "starting"].includes(pod.lifecycle);
+/** Whether it runs, or is about to. */
+export const isLive = pod => ["running", "starting"].includes(pod.lifecycle);
 
 /** Since when it stands so, in milliseconds. */
 export function sinceOf(pod) {
-  return Date.parse(isOver(pod) ? pod.exited ?? pod.ended ?? pod.created : pod.status?.since ?? pod.started ?? pod.created);
+  return Date.parse(isLive(pod) ? pod.status?.since ?? pod.started ?? pod.created : pod.exited ?? pod.ended ?? pod.created);
 }
 
 /** The shape of a standing; what it means is said for those who do not see it. */

@@ -1,5 +1,6 @@
 // What the page knows of the fleet, kept up by events; screens listen.
 import { ask, followEvents } from "./api.js";
+import { isLive } from "./status.js";
 
 /** `pods` by id, `person`, and whether the server is there. Events: "pods", "link", "event". */
 class Store extends EventTarget {
@@ -131,9 +132,8 @@ class Store extends EventTarget {
     let found = null;
     for (const pod of this.pods.values()) {
       if (pod.name !== reference) continue;
-      const isLive = ["running", "starting"].includes(pod.lifecycle);
-      if (!found || isLive) found = pod;
-      if (isLive) break;
+      if (!found || isLive(pod)) found = pod;
+      if (isLive(pod)) break;
     }
     return found;
   }

@@ -5,6 +5,7 @@ import { store } from "../app/store.js";
 import { links, rename, stamp } from "../app/router.js";
 import { moment } from "../app/time.js";
 import { whenOffered } from "../app/offered.js";
+import { isLive } from "../app/status.js";
 
 export function open(address, shell) {
   shell.title("Channels");
@@ -101,7 +102,7 @@ class ChannelsScreen {
     if (!this.room) return;
     fill(this.members, this.room.members.length ? this.room.members.flatMap((member, index) => [index ? ", " : "", this.member(member.who, member.name)]) : "Nobody is a member.");
     const inside = new Set(this.room.members.map(member => idOf(member.who)));
-    const others = [...store.pods.values()].filter(pod => ["running", "starting"].includes(pod.lifecycle) && !inside.has(pod.pod)).sort((a, b) => a.name.localeCompare(b.name));
+    const others = [...store.pods.values()].filter(pod => isLive(pod) && !inside.has(pod.pod)).sort((a, b) => a.name.localeCompare(b.name));
     const key = others.map(pod => pod.pod + pod.name).join();
     this.joining.hidden = this.at != null || !store.mayWrite || !others.length;
     // A list that somebody has open is not taken from them.

@@ -5,7 +5,7 @@ import { Motion, SharedFrames } from "../app/motion.js";
 import { ask } from "../app/api.js";
 import { store } from "../app/store.js";
 import { go, links, rename } from "../app/router.js";
-import { says, sinceOf, standing, standings, statusShape } from "../app/status.js";
+import { isLive, says, sinceOf, standing, standings, statusShape } from "../app/status.js";
 import { tickSince } from "../app/live.js";
 import { fitness } from "../app/palette.js";
 import { TerminalConnection } from "../terminal/connection.js";
@@ -14,7 +14,6 @@ import { paintPicture } from "../replay/timeline.js";
 
 export function open(address, shell) { return new FleetScreen(address, shell); }
 
-const isLive = pod => ["running", "starting"].includes(pod.lifecycle);
 const endedShown = 24;
 
 class FleetScreen {

@@ -5,7 +5,7 @@ import { store } from "../app/store.js";
 import { go, links, rename, stamp } from "../app/router.js";
 import { icon } from "../app/icons.js";
 import { arrival, moment, span } from "../app/time.js";
-import { isOver, says, sinceOf, standing, statusShape } from "../app/status.js";
+import { isLive, says, sinceOf, standing, statusShape } from "../app/status.js";
 import { tickSince } from "../app/live.js";
 import { setActions } from "../app/palette.js";
 import { TerminalConnection } from "../terminal/connection.js";
@@ -84,7 +84,7 @@ class TerminalScreen {
 
   get pod() { return store.pod(this.reference); }
   get name() { return this.pod?.name ?? this.reference; }
-  get isLive() { return this.pod ? ["running", "starting"].includes(this.pod.lifecycle) && !this.ended : true; }
+  get isLive() { return this.pod ? isLive(this.pod) && !this.ended : true; }
 
   // --- The page
 
@@ -136,7 +136,7 @@ class TerminalScreen {
     this.shell.title(this.name);
     if (pod) {
       const kind = standing(pod);
-      fill(this.about, statusShape(kind, { label: null }), h("span", { class: `words ${kind}`, title: pod.status?.evidence ?? null }, says(pod)), tickSince(h("span", { class: "quiet" }), sinceOf(pod), ...(isOver(pod) ? ["", " ago"] : ["for "])),
+      fill(this.about, statusShape(kind, { label: null }), h("span", { class: `words ${kind}`, title: pod.status?.evidence ?? null }, says(pod)), tickSince(h("span", { class: "quiet" }), sinceOf(pod), ...(isLive(pod) ? ["for "] : ["", " ago"])),
         h("span", { class: "mono quiet pod-command" }, pod.spec.command.join(" ") || pod.agent || ""));
     } else if (store.hasLoaded) fill(this.about, h("span", { class: "quiet" }, "not known here"));
     this.showHolder();

@@ -101,7 +101,7 @@ struct Tap: AsyncParsableCommand {
         let style = Style.forOutput
         let time = header[Headers.time].flatMap { Int64($0) }.map { Timestamp(microseconds: $0) } ?? .now()
         var line = style.dim(Say.clock(time)) + " " + style.cyan(message.subject)
-        if let id = header[Headers.messageID] ?? header[Headers.copyID], let dot = id.lastIndex(of: "."), Subjects.parsePTY(message.subject) != nil {
+        if let id = Frame.id({ header[$0] }), let dot = id.lastIndex(of: "."), Subjects.parsePTY(message.subject) != nil {
             line += style.dim(" #" + id[id.index(after: dot)...])
         }
         if let author = header[Headers.author] { line += " " + style.yellow(author) }

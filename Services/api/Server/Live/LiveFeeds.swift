@@ -137,7 +137,7 @@ final class LiveFeeds: Sendable {
     // MARK: - From the bus
 
     private static func frame(_ message: BusMessage, _ pod: PodID) -> LiveFrame? {
-        guard let id = message.header(Headers.messageID) ?? message.header(Headers.copyID), let seq = Frame.seq(inMessageID: id, of: pod) else { return nil }
+        guard let id = Frame.id({ message.header($0) }), let seq = Frame.seq(inMessageID: id, of: pod) else { return nil }
         let kind = message.withSubject { subject in
             let dot = subject.lastIndex(of: UInt8(ascii: ".")) ?? -1
             return FrameKind(rawValue: String(decoding: subject[(dot + 1)...], as: UTF8.self))
