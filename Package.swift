@@ -22,6 +22,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
@@ -213,7 +214,8 @@ let package = Package(
         tests(
             "API",
             [
-                "APIServer", "APIClient", "Asciicast", "Database", "Redaction", "RegistryServer", "ServiceKit", nioCore, nioPosix, nioWebSocket, "RelayServer", "TestSupport",
+                "APIServer", "APIClient", "Asciicast", "Database", "Redaction", "RegistryServer", "ServiceKit", nioCore, nioEmbedded, nioPosix, nioWebSocket, "RelayServer",
+                "TestSupport",
                 "Contract", "Bus",
                 "Terminal", "ViewProtocol",
                 "Compression", logging,

@@ -34,7 +34,8 @@ struct TerminalRequest: Sendable {
     static let largestScrollback = 10_000
 }
 
-/// What answers one terminal socket. Every call comes on the socket's event loop.
+/// What answers one terminal socket. Every call comes on the socket's event loop, and none while the session itself writes or flushes: a flush may
+/// find the peer gone, or able to read again, and whoever flushes is in the middle of something.
 protocol TerminalSession: AnyObject {
     func opened(_ socket: TerminalSocket)
     func received(binary: ByteBuffer)
@@ -189,7 +190,13 @@ final class TerminalSocketHandler: ChannelInboundHandler {
         pinging = nil
         socket.isClosing = true
         socket.wire = nil
-        session.closed()
+        later(on: socket.eventLoop) { $0.closed() }
+    }
+
+    /// Tells the session something in a turn of its own.
+    private func later(on loop: any EventLoop, _ tell: @escaping @Sendable (any TerminalSession) -> Void) {
+        let bound = NIOLoopBound(session, eventLoop: loop)
+        loop.execute { tell(bound.value) }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -260,7 +267,7 @@ final class TerminalSocketHandler: ChannelInboundHandler {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable {
             socket?.behindSince = nil
-            session.writable()
+            later(on: context.eventLoop) { $0.writable() }
         } else {
             socket?.behindSince = .now()
             socket?.behindBytes = 0

@@ -257,13 +257,13 @@ final class ViewSession: TerminalSession {
         case .success(let attached):
             let action = join.attached(seq: attached.meta.seq) {
                 socket?.write(WebSocketWire.message(.binary, payload: attached.payload))
-                send(
+                write(
                     Typed(
                         type: "position",
                         value: ViewMessage.Position(
                             mode: .live, seq: attached.meta.seq, time: attached.meta.time, rate: 1, first: pod.started ?? pod.created,
                             last: attached.meta.time, live: true)))
-                if pastStatus.leave(), let status = pod.status { send(Typed(type: "status", value: status)) }
+                if pastStatus.leave(), let status = pod.status { write(Typed(type: "status", value: status)) }
             } send: { delta in
                 socket?.write(delta.message)
             }
@@ -374,8 +374,13 @@ final class ViewSession: TerminalSession {
     }
 
     func send(_ value: some Encodable) {
+        write(value)
+        socket?.flush()
+    }
+
+    private func write(_ value: some Encodable) {
         guard let socket, let bytes = try? JSON.encode(value) else { return }
-        socket.send(WebSocketWire.message(.binary, payload: redactor?.redacted(json: bytes) ?? bytes))
+        socket.write(WebSocketWire.message(.binary, payload: redactor?.redacted(json: bytes) ?? bytes))
     }
 
     func send(json bytes: [UInt8]) {
