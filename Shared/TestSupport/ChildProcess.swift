@@ -45,16 +45,26 @@ public final class ChildProcess: Sendable {
     }
 
     /// Sends `signal` and takes the exit status. Blocks at most about `seconds`, then kills.
-    public func end(_ signal: Int32, seconds: Int = 5) {
-        guard Self.running.withLock({ $0.remove(pid) }) != nil else { return }
-        kill(pid, signal)
+    ///
+    /// - Returns: The signal of a crash that ended the program, before or after this one; nil where it did not crash.
+    @discardableResult
+    public func end(_ signal: Int32, seconds: Int = 5) -> Int32? {
+        guard Self.running.withLock({ $0.remove(pid) }) != nil else { return nil }
         var status: Int32 = 0
+        guard waitpid(pid, &status, WNOHANG) == 0 else { return Self.crash(status) }
+        kill(pid, signal)
         for _ in 0..<(seconds * 200) {
-            if waitpid(pid, &status, WNOHANG) != 0 { return }
+            if waitpid(pid, &status, WNOHANG) != 0 { return Self.crash(status) }
             usleep(5000)
         }
         kill(pid, SIGKILL)
         waitpid(pid, &status, 0)
+        return Self.crash(status)
+    }
+
+    private static func crash(_ status: Int32) -> Int32? {
+        let signal = status & 0x7f
+        return [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV].contains(signal) ? signal : nil
     }
 
     /// Sends `signal`.

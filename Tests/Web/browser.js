@@ -3,7 +3,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { wantedBrowser } from "./support/browsers.js";
 import { Stack } from "./support/stack.js";
-import { hasWanted, runAll } from "./support/runner.js";
+import { equal, hasWanted, runAll, test } from "./support/runner.js";
 import { stories } from "./browser/stories.js";
 import { details } from "./browser/details.js";
 import { screens } from "./browser/screens.js";
@@ -55,6 +55,7 @@ try {
     }
     throw new Error("the API's process was not found");
   };
+  test("whatever the pages did, no server crashed", async () => equal(stack.crashes(), []));
   process.exitCode = await runAll() ? 1 : 0;
 } finally {
   await stage.browser?.close();

@@ -81,12 +81,15 @@ final class Stack: Sendable {
     }
 
     deinit {
-        for process in running.withLock({ $0.values }) + runners.withLock({ $0 }) { process.end(SIGKILL) }
+        for (part, process) in running.withLock({ $0 }) { end(process, of: part, SIGKILL) }
+        for process in runners.withLock({ $0 }) { end(process, of: .runner, SIGKILL) }
         for part in Part.allCases {
             let text = (try? String(contentsOfFile: log(part), encoding: .utf8)) ?? ""
             if let line = text.split(separator: "\n").first(where: { $0.contains("the bus refused") }) {
                 Issue.record("\(part) has not all the rights that it needs: \(line)")
             }
+            // It may be at its backtrace still when it is ended.
+            if let crash = text.range(of: "*** Signal ") { Issue.record("\(part) crashed by signal: \(text[crash.lowerBound...].prefix(4000))") }
         }
         Self.killShims(under: directory)
         try? FileManager.default.removeItem(atPath: directory)
@@ -148,15 +151,21 @@ final class Stack: Sendable {
 
     /// Kills a part at once, as a crash would.
     func kill9(_ part: Part) {
-        running.withLock { $0.removeValue(forKey: part) }?.end(SIGKILL)
+        if let process = running.withLock({ $0.removeValue(forKey: part) }) { end(process, of: part, SIGKILL) }
     }
 
     /// Asks a part to stop. Gives the seconds it took.
     func stop(_ part: Part) -> Duration {
         let start = ContinuousClock.now
         // Long enough that a part which does not end by itself is told from a slow machine.
-        running.withLock { $0.removeValue(forKey: part) }?.end(SIGTERM, seconds: 60)
+        if let process = running.withLock({ $0.removeValue(forKey: part) }) { end(process, of: part, SIGTERM, seconds: 60) }
         return ContinuousClock.now - start
+    }
+
+    /// Whatever a test is about, no part may crash meanwhile.
+    private func end(_ process: ChildProcess, of part: Part, _ signal: Int32, seconds: Int = 5) {
+        guard let crash = process.end(signal, seconds: seconds) else { return }
+        Issue.record("\(part) crashed by signal \(crash)")
     }
 
     func pid(_ part: Part) -> Int32? { running.withLock { $0[part]?.pid } }

@@ -1,6 +1,6 @@
 // A local stack of its own for tests, screenshots and measures.
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -43,6 +43,9 @@ export class Stack {
 
   /** The screen as `switchback screen --at` prints it, without the blank rows at its end. */
   async screenAt(pod, time) { return trimmed(await this.command("screen", pod, ...(time ? ["--at", time] : []))); }
+
+  /** What the supervisor says of servers that ended by a signal. */
+  crashes() { return readFileSync(join(this.home, "logs/supervisor.log"), "utf8").split("\n").filter(line => / ended: signal /.test(line)); }
 
   async until(check, about, limit = 20_000) {
     const end = Date.now() + limit;
