@@ -11,9 +11,11 @@ struct JoinTests {
 
     private func numbers(_ range: ClosedRange<UInt64>) -> [Number] { range.map(Number.init) }
 
-    private func isAttach(_ action: StreamJoin<Number>.Action) -> Bool {
-        if case .attach = action { return true }
-        return false
+    private func isAttach(_ action: StreamJoin<Number>.Action) -> Bool { number(action) != nil }
+
+    private func number(_ action: StreamJoin<Number>.Action) -> Int? {
+        if case .attach(let number) = action { return number }
+        return nil
     }
 
     @Test("gives every step once, in order, wherever the snapshot falls among them")
@@ -25,7 +27,7 @@ struct JoinTests {
                 _ = join.begin()
                 if received > 0 { _ = join.receive(numbers(1...received)) { seen.append($0.seq) } }
                 #expect(seen.isEmpty)
-                let action = join.attached(seq: snapshot, snapshot: {}) { seen.append($0.seq) }
+                let action = join.attached(1, seq: snapshot, snapshot: {}) { seen.append($0.seq) }
                 #expect(!isAttach(action))
                 _ = join.receive(numbers(1...20)) { seen.append($0.seq) }
                 #expect(seen == Array((snapshot + 1)...20))
@@ -38,12 +40,12 @@ struct JoinTests {
         var join = StreamJoin<Number>()
         var seen: [UInt64] = []
         _ = join.begin()
-        _ = join.attached(seq: 3, snapshot: {}) { seen.append($0.seq) }
+        _ = join.attached(1, seq: 3, snapshot: {}) { seen.append($0.seq) }
         let action = join.receive([Number(seq: 4), Number(seq: 6), Number(seq: 7)]) { seen.append($0.seq) }
         #expect(isAttach(action))
         #expect(seen == [4])
         _ = join.receive([Number(seq: 8)]) { seen.append($0.seq) }
-        _ = join.attached(seq: 6, snapshot: { seen = [] }) { seen.append($0.seq) }
+        _ = join.attached(2, seq: 6, snapshot: { seen = [] }) { seen.append($0.seq) }
         #expect(seen == [7, 8])
     }
 
@@ -52,7 +54,7 @@ struct JoinTests {
         var join = StreamJoin<Number>()
         _ = join.begin()
         _ = join.receive([Number(seq: 9)]) { _ in }
-        let action = join.attached(seq: 5, snapshot: {}) { _ in Issue.record("sent out of order") }
+        let action = join.attached(1, seq: 5, snapshot: {}) { _ in Issue.record("sent out of order") }
         #expect(isAttach(action))
     }
 
@@ -61,14 +63,14 @@ struct JoinTests {
         var join = StreamJoin<Number>()
         var seen: [UInt64] = []
         _ = join.begin()
-        _ = join.attached(seq: 1, snapshot: {}) { seen.append($0.seq) }
+        _ = join.attached(1, seq: 1, snapshot: {}) { seen.append($0.seq) }
         join.viewerStopped()
         _ = join.receive(numbers(2...1000)) { seen.append($0.seq) }
         #expect(seen.isEmpty)
         let action = join.viewerReads()
         #expect(isAttach(action))
         _ = join.receive([Number(seq: 1001)]) { seen.append($0.seq) }
-        _ = join.attached(seq: 1000, snapshot: {}) { seen.append($0.seq) }
+        _ = join.attached(2, seq: 1000, snapshot: {}) { seen.append($0.seq) }
         #expect(seen == [1001])
     }
 
@@ -77,9 +79,52 @@ struct JoinTests {
         var join = StreamJoin<Number>()
         _ = join.begin()
         join.viewerStopped()
-        _ = join.attached(seq: 4, snapshot: { Issue.record("sent to a viewer that does not read") }) { _ in }
+        _ = join.attached(1, seq: 4, snapshot: { Issue.record("sent to a viewer that does not read") }) { _ in }
         let action = join.viewerReads()
         #expect(isAttach(action))
+    }
+
+    @Test("takes no snapshot that was asked for before steps were dropped: they may have come after it, and no other")
+    func outdated() throws {
+        var join = StreamJoin<Number>()
+        var seen: [UInt64] = []
+        let first = try #require(number(join.begin()))
+        join.viewerStopped()
+        _ = join.receive(numbers(5...9)) { seen.append($0.seq) }
+        let second = try #require(number(join.viewerReads()))
+        _ = join.attached(first, seq: 4, snapshot: { Issue.record("an outdated screen was shown") }) { seen.append($0.seq) }
+        #expect(join.position == nil)
+        _ = join.attached(second, seq: 9, snapshot: {}) { seen.append($0.seq) }
+        #expect(join.position == 9)
+        #expect(seen.isEmpty)
+    }
+
+    @Test("takes no snapshot that was asked for before the viewer looked at the past, and is not stopped by its failure")
+    func back() throws {
+        var join = StreamJoin<Number>()
+        let first = try #require(number(join.begin()))
+        join.stop()
+        let second = try #require(number(join.begin()))
+        let isLast = join.attachFailed(first)
+        #expect(!isLast)
+        _ = join.attached(first, seq: 4, snapshot: { Issue.record("an outdated screen was shown") }) { _ in }
+        #expect(join.position == nil)
+        _ = join.attached(second, seq: 9, snapshot: {}) { _ in }
+        #expect(join.position == 9)
+        let isLate = join.attachFailed(second)
+        #expect(!isLate)
+    }
+
+    @Test("asks anew when a snapshot could not be had")
+    func failed() throws {
+        var join = StreamJoin<Number>()
+        let first = try #require(number(join.begin()))
+        let isLast = join.attachFailed(first)
+        #expect(isLast)
+        let second = try #require(number(join.begin()))
+        #expect(second != first)
+        _ = join.attached(second, seq: 3, snapshot: {}) { _ in }
+        #expect(join.position == 3)
     }
 
     @Test("keeps a bounded number of steps while a snapshot is under way")
@@ -88,7 +133,7 @@ struct JoinTests {
         _ = join.begin()
         for seq in UInt64(1)...20_000 { _ = join.receive([Number(seq: seq)]) { _ in } }
         var count = 0
-        let action = join.attached(seq: 19_000, snapshot: {}) { _ in count += 1 }
+        let action = join.attached(1, seq: 19_000, snapshot: {}) { _ in count += 1 }
         #expect(!isAttach(action))
         #expect(count == 1000)
     }

@@ -9,12 +9,13 @@ protocol Step {
 /// Joins a snapshot and a stream of steps: nothing missing, nothing twice, whatever order they arrive in.
 ///
 /// Subscribe, then ask for the snapshot; steps that come before it wait here. A step that does not follow asks for a new
-/// snapshot, as does a viewer that has read again after it had stopped.
+/// snapshot, as does a viewer that has read again after it had stopped. Snapshots are numbered: one that was asked for before steps were dropped may
+/// lack them, and nothing would tell so if no step came after it.
 struct StreamJoin<Item: Step> {
     enum Action {
         case nothing
-        /// Ask for a snapshot.
-        case attach
+        /// Ask for a snapshot, and say its number when it comes.
+        case attach(Int)
     }
 
     private enum State {
@@ -23,13 +24,15 @@ struct StreamJoin<Item: Step> {
         case attaching([Item])
         case live(at: UInt64)
         /// The viewer does not read. Everything is dropped until it does.
-        case stale(attaching: Bool)
+        case stale
     }
 
     /// Steps kept while a snapshot is under way. Beyond, the oldest go; the join then asks again.
     static var waitingLimit: Int { 8192 }
 
     private var state = State.idle
+    /// The number of the snapshot that was asked for last.
+    private var asked = 0
 
     /// Where the viewer is, when it follows.
     var position: UInt64? {
@@ -37,17 +40,15 @@ struct StreamJoin<Item: Step> {
         return nil
     }
 
-    var isAttaching: Bool {
-        switch state {
-        case .attaching, .stale(attaching: true): true
-        case .idle, .live, .stale: false
-        }
+    mutating func begin() -> Action {
+        if case .attaching = state { return .nothing }
+        return attach()
     }
 
-    mutating func begin() -> Action {
-        if isAttaching { return .nothing }
-        state = .attaching([])
-        return .attach
+    private mutating func attach(_ waiting: [Item] = []) -> Action {
+        state = .attaching(waiting)
+        asked += 1
+        return .attach(asked)
     }
 
     /// Takes steps in the order they came. `send` gets those that follow.
@@ -67,43 +68,29 @@ struct StreamJoin<Item: Step> {
         }
     }
 
-    /// The snapshot of the state after `seq` has come. False: it is of no use any more (the viewer does not read).
-    mutating func attached(seq: UInt64, snapshot: () -> Void, send: (Item) -> Void) -> Action {
-        switch state {
-        case .attaching(let waiting):
-            snapshot()
-            return follow(from: seq, waiting[...], send: send)
-        case .stale:
-            state = .stale(attaching: false)
-            return .nothing
-        case .idle, .live:
-            return .nothing
-        }
+    /// A snapshot has come, of the state after `seq`. One that is not the last that was asked for is of no use.
+    mutating func attached(_ number: Int, seq: UInt64, snapshot: () -> Void, send: (Item) -> Void) -> Action {
+        guard number == asked, case .attaching(let waiting) = state else { return .nothing }
+        snapshot()
+        return follow(from: seq, waiting[...], send: send)
     }
 
-    /// The snapshot could not be had. The owner decides when to `begin` again.
-    mutating func attachFailed() {
-        switch state {
-        case .attaching: state = .idle
-        case .stale: state = .stale(attaching: false)
-        case .idle, .live: break
-        }
+    /// A snapshot could not be had. The next `begin` asks again.
+    ///
+    /// - Returns: Whether it was the last that was asked for.
+    mutating func attachFailed(_ number: Int) -> Bool {
+        guard number == asked, case .attaching = state else { return false }
+        state = .idle
+        return true
     }
 
     /// The viewer does not read: whatever comes now is not for it.
-    mutating func viewerStopped() {
-        switch state {
-        case .live, .idle: state = .stale(attaching: false)
-        case .attaching: state = .stale(attaching: true)
-        case .stale: break
-        }
-    }
+    mutating func viewerStopped() { state = .stale }
 
     /// The viewer reads again.
     mutating func viewerReads() -> Action {
-        guard case .stale(let attaching) = state else { return .nothing }
-        state = .attaching([])
-        return attaching ? .nothing : .attach
+        guard case .stale = state else { return .nothing }
+        return attach()
     }
 
     /// Leaves the stream (for a viewer that looks at the past).
@@ -115,8 +102,7 @@ struct StreamJoin<Item: Step> {
         var at = start
         for (index, item) in zip(items.indices, items) where item.seq > at {
             guard item.base == at else {
-                state = .attaching(Array(items[index...]))
-                return .attach
+                return attach(Array(items[index...]))
             }
             send(item)
             at = item.seq

@@ -179,7 +179,7 @@ final class RawSession: TerminalSession {
     }
 
     private func perform(_ action: StreamJoin<LiveFrame>.Action) {
-        guard case .attach = action, let pod else { return }
+        guard case .attach(let number) = action, let pod else { return }
         let (service, scrollback) = (self.service, request.scrollback)
         attempts += 1
         let pause = attempts > 1 ? min(Duration.milliseconds(20 << min(attempts, 6)), .seconds(1)) : .zero
@@ -188,13 +188,13 @@ final class RawSession: TerminalSession {
                 if pause > .zero { try? await Task.sleep(for: pause) }
                 return try await service.relay.attach(Attach(pod: pod.pod, format: .ansi, scrollback: scrollback))
             },
-            then: { session, result in session.attached(result) })
+            then: { session, result in session.attached(number, result) })
     }
 
-    private func attached(_ result: Result<RelayClient.Attached, ErrorBody>) {
+    private func attached(_ number: Int, _ result: Result<RelayClient.Attached, ErrorBody>) {
         switch result {
         case .success(let attached):
-            let action = join.attached(seq: attached.meta.seq) {
+            let action = join.attached(number, seq: attached.meta.seq) {
                 socket?.write(WebSocketWire.message(.binary, payload: attached.payload))
                 notify(Notice(size: [attached.meta.columns, attached.meta.rows], seq: attached.meta.seq))
             } send: { frame in
@@ -205,7 +205,7 @@ final class RawSession: TerminalSession {
             perform(action)
             if let exit { finish(exit) }
         case .failure(let error):
-            join.attachFailed()
+            guard join.attachFailed(number) else { return }
             if error.code == .notFound { return checkEnd() }
             // The relay is away or changing hands: the socket stays, and the screen comes back with the relay.
             perform(join.begin())

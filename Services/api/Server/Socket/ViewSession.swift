@@ -239,7 +239,7 @@ final class ViewSession: TerminalSession {
     }
 
     private func perform(_ action: StreamJoin<LiveDelta>.Action) {
-        guard case .attach = action, let pod, case .live = mode else { return }
+        guard case .attach(let number) = action, let pod, case .live = mode else { return }
         attempts += 1
         let pause = attempts > 1 ? min(Duration.milliseconds(20 << min(attempts, 6)), .seconds(1)) : .zero
         let (service, hides) = (self.service, hidesLive)
@@ -248,14 +248,14 @@ final class ViewSession: TerminalSession {
                 if pause > .zero { try? await Task.sleep(for: pause) }
                 return try await service.relay.attach(Attach(pod: pod.pod, format: .view, masked: hides ? true : nil))
             },
-            then: { session, result in session.attached(result) })
+            then: { session, result in session.attached(number, result) })
     }
 
-    private func attached(_ result: Result<RelayClient.Attached, ErrorBody>) {
+    private func attached(_ number: Int, _ result: Result<RelayClient.Attached, ErrorBody>) {
         guard case .live = mode, let pod else { return }
         switch result {
         case .success(let attached):
-            let action = join.attached(seq: attached.meta.seq) {
+            let action = join.attached(number, seq: attached.meta.seq) {
                 socket?.write(WebSocketWire.message(.binary, payload: attached.payload))
                 write(
                     Typed(
@@ -271,8 +271,7 @@ final class ViewSession: TerminalSession {
             socket?.flush()
             perform(action)
         case .failure:
-            join.attachFailed()
-            perform(join.begin())
+            if join.attachFailed(number) { perform(join.begin()) }
         }
     }
 
