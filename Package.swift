@@ -135,7 +135,7 @@ let package = Package(
         library("Bus", "Shared/Bus", ["CBusTLS", "CNats", "Contract", "Traces", logging, tracing]),
         // Who may do what on the bus, and the credentials that say so.
         library("BusRights", "Shared/BusRights", ["COpenSSL", "Contract"]),
-        library("Database", "Shared/Database", ["CLibPQ", "Traces", logging, tracing]),
+        library("Database", "Shared/Database", ["Contract", "CLibPQ", "Traces", logging, tracing]),
         library("Outbox", "Shared/Outbox", ["Bus", "Contract", "Database", logging, metrics]),
         library("PostgresPrograms", "Shared/PostgresPrograms"),
         library("Sharding", "Shared/Sharding", ["Contract", "Bus", logging]),
@@ -194,7 +194,7 @@ let package = Package(
         tests("Traces", ["Traces", tracing]),
         tests("Bus", ["Bus", "TestSupport", "Sharding", "Contract", "Traces", tracing]),
         tests("BusRights", ["Bus", "BusRights", "Contract", "TestSupport"]),
-        tests("Database", ["Database", "TestSupport", "Digest", "Compression", "PostgresPrograms", "Traces", logging, tracing]),
+        tests("Database", ["Bus", "Contract", "Database", "TestSupport", "Digest", "Compression", "PostgresPrograms", "Traces", logging, tracing]),
         tests("ServiceKit", ["Bus", "BusRights", "ServiceKit", "TestSupport", "Traces", coreMetrics, httpTypes, hummingbirdCore, lifecycle, logging, tracing]),
         tests("Runner", ["Agents", "RunnerServer", "RunnerClient", "ShimCore", "CPty", "Compression", "TestSupport", "Contract", "Bus", "Terminal", logging]),
         tests(

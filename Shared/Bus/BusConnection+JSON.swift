@@ -37,6 +37,10 @@ extension BusConnection {
     }
 }
 
+extension BusError: ErrorBodyConvertible {
+    public var errorBody: ErrorBody { ErrorBody(self) }
+}
+
 extension ErrorBody {
     /// What a bus failure means to somebody who asked.
     public init(_ error: BusError) {
@@ -54,7 +58,7 @@ extension ErrorBody {
     public init(describing error: any Error) {
         switch error {
         case let error as ErrorBody: self = error
-        case let error as BusError: self.init(error)
+        case let error as any ErrorBodyConvertible: self = error.errorBody
         default: self.init(.internal, "\(error)")
         }
     }

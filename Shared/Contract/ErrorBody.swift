@@ -31,6 +31,11 @@ public struct ErrorBody: Error, Sendable, Equatable, Codable, CustomStringConver
     public var description: String { "\(code): \(message)" }
 }
 
+/// An error that knows what it means to somebody who asked.
+public protocol ErrorBodyConvertible: Error, Sendable, CustomStringConvertible {
+    var errorBody: ErrorBody { get }
+}
+
 /// The envelope of an ``ErrorBody``.
 public struct ErrorReply: Codable, Sendable {
     public var error: ErrorBody

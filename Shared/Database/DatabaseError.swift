@@ -1,5 +1,7 @@
+public import Contract
+
 /// Why a database call failed.
-public struct DatabaseError: Error, Sendable, CustomStringConvertible {
+public struct DatabaseError: ErrorBodyConvertible, Sendable, CustomStringConvertible {
     /// A SQLSTATE of PostgreSQL, or one of this client's own words.
     public struct Code: RawRepresentable, Hashable, Sendable, ExpressibleByStringLiteral {
         public let rawValue: String
@@ -22,6 +24,8 @@ public struct DatabaseError: Error, Sendable, CustomStringConvertible {
         public static let serializationFailure: Code = "40001"
         /// SQLSTATE 40P01.
         public static let deadlockDetected: Code = "40P01"
+        /// SQLSTATE 22021: text that the database cannot hold; of what arrives here that is a NUL character.
+        public static let characterNotInRepertoire: Code = "22021"
     }
 
     public var code: Code
@@ -43,5 +47,16 @@ public struct DatabaseError: Error, Sendable, CustomStringConvertible {
 
     public var description: String {
         statement.map { "\(code.rawValue): \(message) [\($0)]" } ?? "\(code.rawValue): \(message)"
+    }
+
+    public var errorBody: ErrorBody {
+        if isConnectionLoss { return ErrorBody(.unavailable, "the database is away; try again in a moment") }
+        return switch code {
+        case .closed: ErrorBody(.unavailable, "the service is stopping; try again in a moment")
+        case .queryCanceled: ErrorBody(.timedOut, "the database took too long")
+        case .serializationFailure, .deadlockDetected: ErrorBody(.unavailable, "others changed the same; try again")
+        case .characterNotInRepertoire: ErrorBody(.badRequest, "a text holds a NUL character, which cannot be kept")
+        default: ErrorBody(.internal, "\(self)")
+        }
     }
 }

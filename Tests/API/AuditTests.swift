@@ -3,6 +3,7 @@ import Bus
 import Contract
 import Database
 import Foundation
+import Logging
 import TestSupport
 import Testing
 
@@ -21,6 +22,18 @@ struct AuditTests {
 
     private func refused(_ body: () async throws -> Any) async {
         await #expect(throws: ErrorBody.self) { _ = try await body() }
+    }
+
+    @Test("lets nobody wait, and does not try for ever, when its server has left the bus")
+    func left() async throws {
+        let nats = try await NATSServer.start()
+        let bus = try await nats.connect(name: "left")
+        let auditor = Auditor(bus: bus, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        await bus.close()
+        let began = ContinuousClock.now
+        await auditor.record(AuditEntry(person: nil, address: "127.0.0.1", action: "stopPod", target: nil, outcome: .done, code: nil))
+        await auditor.flush(within: .seconds(60))
+        #expect(ContinuousClock.now - began < .seconds(50))
     }
 
     @Test("holds who did what, to what, from where, and how it ended, for every change and every refusal")

@@ -1,3 +1,5 @@
+import Bus
+import Contract
 import Database
 import Logging
 import PostgresPrograms
@@ -67,7 +69,8 @@ struct DatabaseTests {
         #expect(error?.statement == "INSERT INTO t VALUES (1)")
         #expect(error?.isConnectionLoss == false)
         let nul = await #expect(throws: DatabaseError.self) { try await pool.withConnection { _ = try $0.query("SELECT $1::text", "a\0b") } }
-        #expect(nul?.code == "22021")
+        #expect(nul?.errorBody.code == .badRequest)
+        #expect(error?.errorBody.code == .internal)
     }
 
     @Test("A transaction that throws leaves nothing, an inner one only takes back its own")
@@ -158,6 +161,7 @@ struct DatabaseTests {
         try await server.kill9()
         let error = await #expect(throws: DatabaseError.self) { try await pool.withConnection { _ = try $0.query("SELECT 1") } }
         #expect(error?.isConnectionLoss == true)
+        #expect(error.map { ErrorBody(describing: $0) } == ErrorBody(.unavailable, "the database is away; try again in a moment"))
         try await server.restart()
         try await pool.waitUntilReachable(timeout: .seconds(60))
         #expect(try await pool.withConnection { try $0.query("SELECT count(*) FROM t")[0].decode(0, as: Int.self) } == 0)

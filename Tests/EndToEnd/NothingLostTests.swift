@@ -1,3 +1,5 @@
+import APIClient
+import Bus
 import Contract
 import Foundation
 import TestSupport
@@ -95,6 +97,16 @@ struct NothingLostTests {
         #expect(FileManager.default.createFile(atPath: stop, contents: nil))
         let pid = try #require(pod.pid)
         try await eventually(within: .seconds(30), "the program did not end") { kill(pid, 0) != 0 }
+        // Who asks meanwhile is told so: to try again later, and nothing of what was asked of the database.
+        let api = APIClient(address: stack.apiURL, token: stack.token)
+        for path in ["/v1/pods/\(pod.pod.text)", "/v1/pods/\(pod.pod.text)/history", "/v1/runners", "/v1/webhooks", "/v1/channels", "/v1/search?q=line"] {
+            let (status, _, body) = try await api.raw("GET", path)
+            let text = String(decoding: body, as: UTF8.self)
+            #expect(status == 200 || status == 503, "\(path): \(status) \(text)")
+            if status != 200 { #expect(Reply.error(in: body)?.code == .unavailable && !text.contains("SELECT"), "\(path): \(text)") }
+        }
+        let (status, _, body) = try await api.raw("POST", "/v1/channels", body: Array(#"{"name":"ops"}"#.utf8))
+        #expect(status == 503 && Reply.error(in: body)?.message.contains("database") == true, "\(status) \(String(decoding: body, as: UTF8.self))")
         try await stack.postgres.restart()
         _ = try await stack.waitUntilEnded(pod.pod)
         try await expectWhole(stack, pod.pod)

@@ -321,9 +321,6 @@ struct ErrorAnswers: RouterMiddleware {
     ) async throws -> Response {
         do {
             return try await next(request, context)
-        } catch let error as ErrorBody where error.code == .internal && error.message.hasPrefix("22021") {
-            // PostgreSQL's code for text that it cannot hold: of what arrives here that is a NUL character in a body.
-            return Answer.error(ErrorBody(.badRequest, "a text holds a NUL character, which cannot be kept"))
         } catch let error as ErrorBody {
             if error.code == .internal { logger.error("request failed", metadata: ["path": "\(request.uri.path)", "error": "\(error)"]) }
             return Answer.error(error)

@@ -8,7 +8,6 @@ extension ErrorBody {
         switch error {
         case let error as DatabaseError where error.isConnectionLoss:
             self.init(.unavailable, "the recorder's database is away (\(error.message)); recording goes on, try again later")
-        case let error as DatabaseError: self.init(.internal, "the recorder's database refused: \(error.message)")
         case is CancellationError: self.init(.unavailable, "the recorder is stopping")
         default: self.init(describing: error)
         }

@@ -83,12 +83,24 @@ final class Auditor: Sendable {
                 }
                 finish([entry.id])
                 pause = .milliseconds(50)
+            } catch let error as BusError where error.code == .closed {
+                return giveUp(error)
             } catch {
                 logger.warning("the audit log waits for the bus", metadata: ["reason": "\(error)"])
                 try? await Task.sleep(for: pause)
                 pause = min(pause * 2, .seconds(2))
             }
         }
+    }
+
+    /// This server's own connection has ended, and so does the server: nothing that waits still can be told.
+    private func giveUp(_ error: BusError) {
+        let (lost, watchers) = fields.withLock { fields in
+            defer { (fields.waiting, fields.watchers, fields.isSending) = ([], [:], false) }
+            return (fields.waiting.count, fields.watchers.values)
+        }
+        for watcher in watchers { watcher.resume() }
+        logger.error("entries for the audit log are lost: the server has left the bus", metadata: ["count": "\(lost)", "reason": "\(error)"])
     }
 
     private func finish(_ ids: [String]) {
