@@ -39,6 +39,7 @@ pods, doing, lock = [], {}, threading.Lock()
 
 
 def request(method, path, body=None, read=1 << 20, headers={}):
+    doing[threading.get_ident()] = f"{method} {path} {str(body)[:200]}"
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
     try:
         data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
@@ -156,7 +157,6 @@ def ask(r):
     content = operation.get("requestBody", {}).get("content")
     body = json.dumps(value(next(iter(content.values())).get("schema", {}), r)).encode() if content else None
     if body and r.random() < 0.05: body = body[:len(body) // 2]
-    doing[threading.get_ident()] = f"{method} {path}?{'&'.join(query)}"
     # Some leave in the middle of an answer; events never end.
     status, _ = request(method, path + ("?" + "&".join(query) if query else ""), body, read=50 if name == "followEvents" else 1000 if r.random() < 0.2 else 1 << 22, headers=headers)
     counts[f"answers {status // 100}xx"] += 1
@@ -212,6 +212,7 @@ def loop(work, seed):
         try: work(r)
         except (OSError, http.client.HTTPException) as error:
             counts[f"{work.__name__}: {type(error).__name__}"] += 1
+            if isinstance(error, TimeoutError) and work is not watch: problems[f"no answer within a minute: {doing.get(threading.get_ident(), work.__name__)}"] += 1
             # Whoever reads not at all is closed on; only without kills is a refused connection a fault.
             if isinstance(error, ConnectionRefusedError):
                 if not options.kill: problems["connection refused"] += 1

@@ -242,6 +242,54 @@ struct RegistryServerTests {
         await it.end()
     }
 
+    @Test("A runner that was killed while it started a pod is asked again; a pod that has ended meanwhile is not started twice")
+    func runnerKilledAtStart() async throws {
+        let it = try await Surroundings.start()
+        let service = RegistryService(store: RegistryStore(pool: it.pool), runners: BusRunnerCalls(bus: it.bus, patience: .milliseconds(300)))
+        let asked = Mutex<[PodID]>([])
+        try await it.addRunner { request async throws(ErrorBody) in
+            let count = asked.withLock { asked in
+                asked.append(request.pod)
+                return asked.count { $0 == request.pod }
+            }
+            if request.spec.command == ["brief"] {
+                try? await it.say(request.pod, .exit(.code(3)), seq: 2)
+                _ = try? await it.pod(request.pod.text) { $0.lifecycle == .exited }
+            }
+            // As one that dies with the request.
+            if count == 1 || request.spec.command == ["brief"] { try? await Task.sleep(for: .seconds(600)) }
+            return Started(pid: 7, cwd: "/work", agent: "shell", worktreePath: nil, sessionID: nil, argv: request.spec.command)
+        }
+        let pod = try await service.create(CreatePod(spec: PodSpec(name: "long", command: ["long"]), author: .alice))
+        #expect(pod.lifecycle == .running && pod.pid == 7)
+        #expect(asked.withLock { $0 } == [pod.pod, pod.pod])
+        let brief = try await service.create(CreatePod(spec: PodSpec(name: "brief", command: ["brief"]), author: .alice))
+        #expect(brief.lifecycle == .exited && brief.exit == .code(3))
+        await it.end()
+    }
+
+    @Test("A registry that was killed while it started a pod is asked again, under the same key")
+    func registryKilledAtStart() async throws {
+        let nats = try await NATSServer.start()
+        let bus = try await nats.connect(name: "registry")
+        let keys = Mutex<[String?]>([])
+        let made = Pod(pod: .random(), name: "made", spec: PodSpec(command: ["x"]), lifecycle: .running, created: .now())
+        try bus.answer(Subjects.podsCreate, CreatePod.self) { request in
+            let isFirst = keys.withLock { keys in
+                keys.append(request.idempotencyKey)
+                return keys.count == 1
+            }
+            if isFirst { try await Task.sleep(for: .seconds(600)) }
+            return made
+        }
+        try await bus.flush()
+        let client = RegistryClient(bus: try await nats.connect(name: "client"), patience: .milliseconds(300))
+        let pod = try await client.create(CreatePod(spec: PodSpec(command: ["x"]), author: .alice))
+        #expect(pod.pod == made.pod)
+        let seen = keys.withLock { $0 }
+        #expect(seen.count == 2 && seen[0] == seen[1] && seen[0] != nil)
+    }
+
     @Test("A runner that no longer has a pod loses it, but only after some beats and some time")
     func lostPods() async throws {
         let it = try await Surroundings.start()

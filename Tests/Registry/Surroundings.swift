@@ -44,9 +44,9 @@ final class Surroundings: Sendable {
     }
 
     /// A runner that beats once and answers starts as told.
-    func addRunner(_ name: String = "one", start: @escaping @Sendable (StartPod) throws(ErrorBody) -> Started = { _ in .sample }) async throws {
+    func addRunner(_ name: String = "one", start: @escaping @Sendable (StartPod) async throws(ErrorBody) -> Started = { _ in .sample }) async throws {
         for verb in ["start", "resume"] {
-            try bus.answer(Subjects.runner(name, verb)) { (request: StartPod) in try start(request) }
+            try bus.answer(Subjects.runner(name, verb)) { (request: StartPod) in try await start(request) }
         }
         try await beat(name)
     }

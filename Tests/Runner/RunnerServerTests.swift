@@ -125,6 +125,32 @@ import Testing
         await bus.close()
     }
 
+    @Test("a runner that was killed while it started a pod answers with that pod when it is asked again, and starts it once")
+    func killedAtStart() async throws {
+        let (server, bus) = try await ShimTests.start()
+        let directory = FileManager.default.temporaryDirectory.path + "/switchback-runner-\(UUID().uuidString.prefix(8))"
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        @Sendable func start() async throws -> RunnerServer {
+            try await RunnerServer.start(bus: bus, configuration: Self.configuration(directory, server), agentFolders: [], version: "0", logger: logger)
+        }
+        let request = StartPod(pod: .random(), name: "p", spec: PodSpec(command: ["sleep", "1000"], cwd: "/tmp"))
+        let first = try await start()
+        let started: Started = try await bus.ask(Subjects.runner("r1", "start"), request, timeout: .seconds(60))
+        await first.stop()
+        // As it is on disk when the shim runs and the runner has not heard so.
+        let file = URL(filePath: "\(directory)/pods/\(request.pod)/started.json")
+        var unheard = started
+        unheard.pid = 0
+        try Data(JSON.encode(unheard)).write(to: file)
+        let second = try await start()
+        let again: Started = try await bus.ask(Subjects.runner("r1", "start"), request, timeout: .seconds(60))
+        #expect(again.pid == started.pid && again.cwd == started.cwd && again.argv == started.argv)
+        kill(started.pid, SIGKILL)
+        await second.stop()
+        await bus.close()
+    }
+
     @Test("a pod whose command is not there fails to start with the reason, leaves nothing behind, and may be asked for again")
     func failedStart() async throws {
         let (server, bus) = try await ShimTests.start()

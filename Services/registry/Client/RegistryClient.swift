@@ -5,9 +5,12 @@ public import Contract
 /// that the bus did not answer (`unavailable`, `timed_out`).
 public struct RegistryClient: Sendable {
     private let bus: BusConnection
+    /// How long one of the questions that may be asked again waits for its answer.
+    private let patience: Duration
 
-    public init(bus: BusConnection) {
+    public init(bus: BusConnection, patience: Duration = .seconds(15)) {
         self.bus = bus
+        self.patience = patience
     }
 
     // MARK: - Pods
@@ -16,8 +19,9 @@ public struct RegistryClient: Sendable {
     /// - Throws: `bad_request` (the spec), `conflict` (the name is taken, or the key was used for another spec),
     ///   `unavailable` (no runner), `start_failed` with the runner's reason.
     public func create(_ request: CreatePod) async throws(ErrorBody) -> Pod {
-        // Worktrees of large repositories take their time.
-        try await bus.ask(Subjects.podsCreate, request, timeout: .seconds(120))
+        var request = request
+        request.idempotencyKey = request.idempotencyKey ?? PodID.random().text
+        return try await untilAnswered(Subjects.podsCreate, request)
     }
 
     /// Registers a pod whose frames come from a recording.
@@ -44,7 +48,26 @@ public struct RegistryClient: Sendable {
 
     /// Starts a new pod that goes on from an ended one. Answers the new pod.
     public func resume(_ request: PodRequest) async throws(ErrorBody) -> Pod {
-        try await bus.ask(Subjects.podsResume, request, timeout: .seconds(120))
+        if request.idempotencyKey == nil { return try await bus.ask(Subjects.podsResume, request, timeout: Self.limit) }
+        return try await untilAnswered(Subjects.podsResume, request)
+    }
+
+    /// Worktrees of large repositories take their time.
+    private static let limit = Duration.seconds(120)
+
+    /// Asks what has a key, which may be asked again: a registry that was started anew meanwhile has lost the request.
+    private func untilAnswered(_ subject: String, _ request: some Encodable & Sendable) async throws(ErrorBody) -> Pod {
+        let deadline = ContinuousClock.now + Self.limit
+        var isSent = false
+        while true {
+            do throws(ErrorBody) {
+                return try await bus.ask(subject, request, timeout: patience)
+            } catch {
+                guard ContinuousClock.now < deadline, !Task.isCancelled, error.code == .timedOut || isSent && error.code == .unavailable else { throw error }
+                isSent = true
+                if error.code == .unavailable { try? await Task.sleep(for: .milliseconds(500)) }
+            }
+        }
     }
 
     /// Every lifecycle and status interval of a pod, oldest first.

@@ -71,9 +71,11 @@ final class RegistryEndpoints: Sendable {
 /// Runners, over the bus.
 struct BusRunnerCalls: RunnerCalls {
     let bus: BusConnection
+    /// How long one question waits for its answer.
+    var patience = Duration.seconds(5)
 
     func start(_ request: StartPod, on runner: String) async throws(ErrorBody) -> Started {
-        try await bus.ask(Subjects.runner(runner, request.resumedFrom == nil ? "start" : "resume"), request, timeout: .seconds(100))
+        try await bus.ask(Subjects.runner(runner, request.resumedFrom == nil ? "start" : "resume"), request, timeout: patience)
     }
 
     func stop(_ request: StopPod, on runner: String) async throws(ErrorBody) {

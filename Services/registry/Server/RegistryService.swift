@@ -5,6 +5,7 @@ internal import RegistryClient
 
 /// What the registry wants of runners; the bus in production.
 protocol RunnerCalls: Sendable {
+    /// The same request again is answered as the first: it starts nothing twice.
     func start(_ request: StartPod, on runner: String) async throws(ErrorBody) -> Started
     func stop(_ request: StopPod, on runner: String) async throws(ErrorBody)
 }
@@ -53,10 +54,10 @@ struct RegistryService: Sendable {
         var request = request
         request.credential = try await makeCredential(for: id)
         request.busCredential = signer?.credentials(pod: id, runner: runner, now: now())
-        let started: Started
+        let answer: Started?
         do throws(ErrorBody) {
-            started = try await runners.start(request, on: runner)
-        } catch  where error.code == .timedOut {
+            answer = try await askUntilAnswered(request, on: runner)
+        } catch where error.code == .timedOut {
             // It may run all the same: its control frames will tell, and its runner's beats when there are none.
             throw ErrorBody(.timedOut, "the runner \"\(runner)\" has not answered yet whether \(id) started; see `switchback ps`")
         } catch {
@@ -64,6 +65,7 @@ struct RegistryService: Sendable {
             try await store.learn([(id, .startFailed(reason: reason), now())])
             throw ErrorBody(error.code == .unavailable ? .unavailable : Self.startFailed, "\(request.name) could not be started: \(reason)")
         }
+        guard let started = answer else { return try await get(id) }
         try await store.learn([
             (
                 id,
@@ -73,6 +75,25 @@ struct RegistryService: Sendable {
             )
         ])
         return try await get(id)
+    }
+
+    /// A runner that was started anew meanwhile has lost the request; one that is at work, with a large worktree perhaps, goes on with it. Nil: the
+    /// pod has ended already, as its frames say.
+    private func askUntilAnswered(_ request: StartPod, on runner: String) async throws(ErrorBody) -> Started? {
+        let deadline = ContinuousClock.now + .seconds(100)
+        var isSent = false
+        while true {
+            do throws(ErrorBody) {
+                return try await runners.start(request, on: runner)
+            } catch {
+                guard error.code == .timedOut || isSent && error.code == .unavailable else { throw error }
+                guard ContinuousClock.now < deadline else { throw ErrorBody(.timedOut, error.message) }
+                isSent = true
+                if let pod = try? await get(request.pod), !pod.lifecycle.isLive { return nil }
+                if error.code == .unavailable { try? await Task.sleep(for: .milliseconds(500)) }
+            }
+            if Task.isCancelled { throw ErrorBody(.unavailable, "the registry is stopping") }
+        }
     }
 
     static let startFailed = ErrorBody.Code(rawValue: "start_failed")

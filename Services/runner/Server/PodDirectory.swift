@@ -24,8 +24,25 @@ struct PodDirectory: Sendable, Hashable {
     func spec() throws(ErrorBody) -> ShimSpec { try read(ShimSpec.self, specFile) }
     func state() -> ShimState? { try? read(ShimState.self, stateFile) }
 
-    /// What the runner answered when it started this pod.
-    func started() -> Started? { try? read(Started.self, plannedFile) }
+    /// What the runner answered when it started this pod, or would have answered had it not ended before; nil where no program ran.
+    func started() -> Started? {
+        guard var started = try? read(Started.self, plannedFile) else { return nil }
+        if started.pid == 0 {
+            guard let state = state() else { return nil }
+            started.pid = state.pid
+        }
+        return started
+    }
+
+    /// The same, of a shim that may be at its start still.
+    func startedOrStarting() async -> Started? {
+        for _ in 0..<150 {
+            if let started = started() { return started }
+            guard isShimAlive() else { return nil }
+            try? await Task.sleep(for: .milliseconds(100))
+        }
+        return nil
+    }
 
     /// Whether the pod's shim lives: it holds the lock.
     func isShimAlive() -> Bool {

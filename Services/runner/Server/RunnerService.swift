@@ -74,9 +74,11 @@ actor RunnerService {
     func start(_ request: StartPod) async throws(ErrorBody) -> Started {
         if let task = starting[request.pod] { return try await value(of: task) }
         let directory = directory(request.pod)
-        if let started = directory.started() { return started }
         if let problem = request.spec.problem() { throw problem }
-        let task = Task { try await self.launch(request, in: directory) }
+        let task = Task {
+            if let started = await directory.startedOrStarting() { return started }
+            return try await self.launch(request, in: directory)
+        }
         starting[request.pod] = task
         defer { starting[request.pod] = nil }
         return try await value(of: task)
@@ -124,18 +126,22 @@ actor RunnerService {
         span.updateAttributes { $0.set("switchback.pod", value: .string(request.pod.text)) }
         if let trace = span.context.trace, trace.isSampled { spec.traceparent = trace.value }
         try directory.create(spec, busCredential: request.busCredential)
-        do throws(ErrorBody) {
-            let shim = try await launcher.start(directory)
-            span.updateAttributes { $0.set("process.pid", value: .int64(Int64(shim.pid))) }
-            let started = Started(
-                pid: shim.pid, cwd: cwd, agent: plan.agent, worktreePath: worktree, sessionID: plan.sessionID, argv: plan.argv)
+        var started = Started(pid: 0, cwd: cwd, agent: plan.agent, worktreePath: worktree, sessionID: plan.sessionID, argv: plan.argv)
+        // Before and after: a runner that is killed between knows afterwards what it was to answer.
+        func note() {
             do {
                 try directory.write(started, directory.plannedFile)
             } catch {
                 logger.error("cannot write what was started", metadata: ["pod": "\(request.pod)", "error": "\(error)"])
             }
+        }
+        note()
+        do throws(ErrorBody) {
+            started.pid = try await launcher.start(directory).pid
+            span.updateAttributes { $0.set("process.pid", value: .int64(Int64(started.pid))) }
+            note()
             live[request.pod] = directory
-            logger.info("started", metadata: ["pod": "\(request.pod)", "pid": "\(shim.pid)", "program": "\(plan.argv[0])"])
+            logger.info("started", metadata: ["pod": "\(request.pod)", "pid": "\(started.pid)", "program": "\(plan.argv[0])"])
             return started
         } catch {
             // Nothing ran: the directory would only look like a pod that was lost.
