@@ -15,7 +15,7 @@ struct RecordHidingTests {
         let secret = "ghp_" + String((0..<36).map { Array("aB3dE5fG7hJ9")[$0 % 12] })
         let script = """
             echo "key \(secret) end"; for i in \(secret.map { "'\($0)'" }.joined(separator: " ")); do printf '%s' "$i"; sleep 0.005; done; echo
-            printf 'Password: '; stty -echo; read -r line; stty echo; echo; echo done acme-12345; read -r line; exit 0
+            stty -echo; printf 'Password: '; read -r line; stty echo; echo; echo done acme-12345; read -r line; exit 0
             """
         let pod = try await ShimPod(["bash", "-c", script, "x", "--token", "hunter2hunter2"], server: server, hides: "acme acme-[0-9]+\n")
         let reader = try await FrameReader.start(bus, pod.pod)
