@@ -344,7 +344,9 @@ struct RegistryServerTests {
         // The same request again is the same pod; another one is refused while it runs.
         #expect(try await it.client.resume(PodRequest(pod: old.pod, author: .alice, idempotencyKey: "r")).pod == new.pod)
         let twice = await #expect(throws: ErrorBody.self) { try await it.client.resume(PodRequest(pod: old.pod, author: .alice)) }
-        #expect(twice?.code == .conflict)
+        #expect(twice?.code == .conflict && twice?.message.contains("was resumed already") == true, "\(twice?.message ?? "")")
+        let otherKey = await #expect(throws: ErrorBody.self) { try await it.client.resume(PodRequest(pod: old.pod, author: .alice, idempotencyKey: "other")) }
+        #expect(otherKey?.message.contains("was resumed already") == true, "\(otherKey?.message ?? "")")
         await it.end()
     }
 

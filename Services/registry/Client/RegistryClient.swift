@@ -48,7 +48,8 @@ public struct RegistryClient: Sendable {
 
     /// Starts a new pod that goes on from an ended one. Answers the new pod.
     public func resume(_ request: PodRequest) async throws(ErrorBody) -> Pod {
-        if request.idempotencyKey == nil { return try await bus.ask(Subjects.podsResume, request, timeout: Self.limit) }
+        var request = request
+        request.idempotencyKey = request.idempotencyKey ?? PodID.random().text
         return try await untilAnswered(Subjects.podsResume, request)
     }
 

@@ -209,7 +209,8 @@ struct RegistryService: Sendable {
         if old.lifecycle.isLive { throw ErrorBody(.conflict, "\(old.name) still runs; stop it first: switchback stop \(old.name)") }
         if let next = old.resumedBy, let pod = try? await get(next), pod.lifecycle.isLive {
             // The same request again is answered below by its key; another one is refused.
-            if request.idempotencyKey == nil { throw ErrorBody(.conflict, "\(old.name) was resumed already, as \(pod.name) (\(next)), which runs") }
+            let isAgain = if let key = request.idempotencyKey { try await store.knows(key: key, of: request.author) } else { false }
+            if !isAgain { throw ErrorBody(.conflict, "\(old.name) was resumed already, as \(pod.name) (\(next)), which runs") }
         }
         var spec = old.spec
         spec.name = nil

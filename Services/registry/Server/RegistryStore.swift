@@ -52,6 +52,13 @@ struct RegistryStore: Sendable {
         }
     }
 
+    /// Whether a pod was made under the key.
+    func knows(key: String, of author: Author) async throws -> Bool {
+        try await pool.withConnection { connection in
+            try !connection.query("SELECT 1 FROM registry.pods WHERE author = $1 AND idempotency_key = $2", author.description, key).isEmpty
+        }
+    }
+
     private static func made(_ connection: DatabaseConnection, author: Author, key: String, digest: String) throws -> Made? {
         guard
             let row = try connection.query(
