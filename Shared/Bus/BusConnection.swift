@@ -225,6 +225,19 @@ public final class BusConnection: @unchecked Sendable {
     /// Calls `body` at every change of state, from a libnats thread, until `close`. Several may be set.
     public func onStateChange(_ body: @escaping @Sendable (BusState) -> Void) { state.observe(body) }
 
+    /// Calls `body` when messages to subscriptions may have been lost, which nothing else may ever tell.
+    ///
+    /// - Parameter body: gets the subject of the subscription whose handler was too slow; nil after a reconnect, which concerns them all.
+    public func onLoss(_ body: @escaping @Sendable (_ subject: String?) -> Void) {
+        onStateChange { state in
+            switch state {
+            case .reconnected: body(nil)
+            case .slowConsumer(let subject, _): body(subject)
+            default: break
+            }
+        }
+    }
+
     public var statistics: BusStatistics {
         var result = BusStatistics()
         result.slowConsumers = state.slowConsumers

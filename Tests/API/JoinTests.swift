@@ -7,6 +7,7 @@ struct JoinTests {
     struct Number: Step, Equatable {
         var seq: UInt64
         var base: UInt64 { seq - 1 }
+        static let loss = Number(seq: .max)
     }
 
     private func numbers(_ range: ClosedRange<UInt64>) -> [Number] { range.map(Number.init) }
@@ -113,6 +114,21 @@ struct JoinTests {
         #expect(join.position == 9)
         let isLate = join.attachFailed(second)
         #expect(!isLate)
+    }
+
+    @Test("asks anew when steps may have been lost, also while a snapshot is under way, and goes on with what came after")
+    func lost() throws {
+        var join = StreamJoin<Number>()
+        var seen: [UInt64] = []
+        let first = try #require(number(join.begin()))
+        _ = join.receive([Number(seq: 2), .loss, Number(seq: 5)]) { seen.append($0.seq) }
+        let second = try #require(number(join.attached(first, seq: 1, snapshot: {}) { seen.append($0.seq) }))
+        #expect(seen == [2])
+        _ = join.attached(second, seq: 4, snapshot: {}) { seen.append($0.seq) }
+        #expect(seen == [2, 5] && join.position == 5)
+        let third = try #require(number(join.receive([.loss]) { seen.append($0.seq) }))
+        _ = join.attached(third, seq: 9, snapshot: {}) { seen.append($0.seq) }
+        #expect(seen == [2, 5] && join.position == 9)
     }
 
     @Test("asks anew when a snapshot could not be had")

@@ -119,6 +119,27 @@ struct SocketTests {
         connection.close()
     }
 
+    @Test("shows what was said last before this server and the relay were back on the bus, although nothing comes after it")
+    func lastWords() async throws {
+        let stage = try await APIStage()
+        let pod = try await stage.pod()
+        let viewer = RawViewer()
+        let connection = try await open(stage, pod, viewer)
+        let client = ViewClient()
+        let view = try await stage.client.terminal(pod.pod.text, mode: .view) { client.take($0) }
+        try pod.output("before\r\n")
+        try await same(viewer, pod)
+        try await client.waitFor("the first words") { $0.at == pod.seq }
+        stage.server.kill9()
+        try pod.output("last words\r\n", publish: false)
+        try await stage.server.restart()
+        try await same(viewer, pod)
+        try await client.waitFor("the last words") { $0.at == pod.seq }
+        #expect(client.image == (try image(pod.snapshot.bytes)))
+        connection.close()
+        view.close()
+    }
+
     @Test("lets a viewer that does not read miss what comes, without slowing others, and gives it the screen when it reads")
     func isolation() async throws {
         let stage = try await APIStage()

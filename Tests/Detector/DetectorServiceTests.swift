@@ -124,6 +124,32 @@ struct DetectorServiceTests {
         await stage.end()
     }
 
+    @Test("What a pod said last before the detector was back on the bus is known, although nothing comes after it")
+    func lastWords() async throws {
+        let stage = try await DetectorStage.start()
+        let detector = try await stage.detector()
+        let shim = try ScriptedShim(stage.bus, agent: "toy")
+        try shim.title("BUSY")
+        try await stage.said(shim.pod, "executing")
+        stage.nats.kill9()
+        // So long that those who were cut off try again a second or two apart.
+        try await Task.sleep(for: .seconds(4))
+        let asks = try shim.output("\u{1b}]0;ASK\u{7}", publish: false)
+        try await stage.nats.restart()
+        let early = try await stage.nats.connect(name: "early")
+        let frame = try #require(shim.frames.first { $0.seq == asks })
+        try await eventually("the stream did not take it") {
+            guard let answer = try? await early.request(frame.subject, payload: frame.bytes, headers: frame.headers, timeout: .seconds(2)) else { return false }
+            if case .stored = PublishAck(answer) { return true }
+            return false
+        }
+        try await eventually("the question was not seen") {
+            (try? await stage.client.explain(ExplainStatus(pod: shim.pod)))?.status.status == "waiting"
+        }
+        await detector.stop()
+        await stage.end()
+    }
+
     @Test("What a detector said after it had kept its memory, and before it was killed, is not said again")
     func toldBeforeKilled() async throws {
         let stage = try await DetectorStage.start()

@@ -127,6 +127,25 @@ struct RelayTests {
         await second.stop()
     }
 
+    @Test("has what was said last before it was back on the bus, although nothing comes after it; and keeps what it had where nothing was lost")
+    func lastWords() async throws {
+        let stage = try await RelayStage()
+        let shim = try ScriptedShim(stage.bus)
+        let still = try ScriptedShim(stage.bus)
+        try await stage.reached(shim, try shim.output("first\r\n"))
+        try await stage.reached(still, try still.output("said once\r\n"))
+        stage.server.kill9()
+        let last = try shim.output("last words\r\n", publish: false)
+        try await stage.server.restart()
+        try await eventually("what was said meanwhile is missing") {
+            guard let attached = try? await stage.attach(shim) else { return false }
+            return try attached.meta.seq == last && stage.snapshot(attached) == shim.snapshot.bytes
+        }
+        // Its newest output is kept: nobody had to fetch it.
+        #expect(stage.relay.held(still.pod)?.frames(after: 0)?.count == 2)
+        #expect(try stage.snapshot(try await stage.attach(still)) == still.snapshot.bytes)
+    }
+
     @Test("says not_found for a pod nobody knows, at once")
     func unknown() async throws {
         let stage = try await RelayStage()

@@ -45,12 +45,9 @@ final class SnapshotFollower<Event: Decodable & Sendable>: Sendable {
         }
         subscription.withLock { $0 = following }
         bus.onStateChange { [weak self] state in
-            switch state {
-            case .disconnected: self?.fields.withLock { _ in self?.closures.lose() }
-            case .reconnected, .slowConsumer: self?.wanted.yield()
-            default: break
-            }
+            if state == .disconnected { self?.fields.withLock { _ in self?.closures.lose() } }
         }
+        bus.onLoss { [weak self] _ in self?.wanted.yield() }
         wanted.yield()
         Task { [weak self] in
             guard let wishes = self?.wishes else { return }

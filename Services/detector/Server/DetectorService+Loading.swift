@@ -57,7 +57,7 @@ extension DetectorService {
                 }
                 guard ContinuousClock.now < end, (try? await Task.sleep(for: pause)) != nil else {
                     logger.warning("no state of a pod could be had", metadata: ["pod": "\(pod.pod)"])
-                    return perform(pod.endLoading(isLive: pod.position != nil, now: .now), pod)
+                    return perform(pod.endLoading(isLive: pod.position != nil, isWhole: false, now: .now), pod)
                 }
                 pause = min(pause * 2, .seconds(1))
             }

@@ -90,6 +90,12 @@ public final class DetectorService: Sendable {
                 }
             }
         }
+        bus.onLoss { [weak self] subject in
+            guard let self else { return }
+            let doubted = self.pods.withLock { pods in pods.values.filter { subject == nil || Subjects.pty($0.pod.shard) == subject } }
+            for pod in doubted { pod.doubt() }
+            self.settleDoubts(doubted)
+        }
         for problem in rules.catalog.problems { logger.warning("a manifest is not used", metadata: ["problem": "\(problem)"]) }
         if rules.catalog.manifests.isEmpty { logger.error("no agent manifests were found: every status will be unknown") }
         await noteStreamPosition()
@@ -210,6 +216,11 @@ public final class DetectorService: Sendable {
 
     var rules: Rulebook { rulebook.withLock { $0 } }
 
+    /// Looks in the stream where frames may have been lost; where it does not answer, with the next beat again.
+    private func settleDoubts(_ pods: [WatchedPod]) {
+        for pod in pods { perform(pod.settleDoubt(.now), pod) }
+    }
+
     private func care() async {
         let now = ContinuousClock.now
         let held = pods.withLock { pods in
@@ -226,6 +237,7 @@ public final class DetectorService: Sendable {
             logger.info("manifests were read anew", metadata: ["agents": "\(newer.manifests.count)"])
             for pod in held { perform(pod.refreshRules(now: .now), pod) }
         }
+        settleDoubts(held)
         publisher.drain()
         var isBusy = false
         for pod in held where remember(pod, isForced: false) {

@@ -61,6 +61,8 @@ final class WatchedPod: Sendable {
         var clock = PodClock()
         var waiting: [Frame] = []
         var waitingBytes = 0
+        /// Frames may have been lost since the last look at the stream.
+        var isDoubted = false
         /// The newest change that was told before us: what is not newer is not told again.
         var told: (seq: UInt64, since: Timestamp)?
         /// The ticks that are booked and did not come yet, each earlier than the one before.
@@ -101,6 +103,17 @@ final class WatchedPod: Sendable {
         guard state.standing != .loading, state.restUntil.map({ now >= $0 }) ?? true else { return .nothing }
         state.standing = .loading
         return .load
+    }
+
+    /// Frames may have been lost on their way, and none may come any more that would show it.
+    func doubt() { state.withLock { $0.isDoubted = true } }
+
+    /// What is to be done about it, until it was looked what the stream has.
+    func settleDoubt(_ now: ContinuousClock.Instant) -> Next {
+        state.withLock { state in
+            guard state.isDoubted, state.standing == .inStep, state.detector != nil else { return .nothing }
+            return beginLoading(&state, now)
+        }
     }
 
     /// True if nothing is known of the pod and nobody fetches it: the caller does.
@@ -266,9 +279,12 @@ final class WatchedPod: Sendable {
     }
 
     /// Loading is over: what waits and does not follow is dropped, since it is nobody's.
-    /// - Parameter isLive: the pod may go on; false: nothing of it is to be had.
-    func endLoading(isLive: Bool, now: ContinuousClock.Instant) -> Next {
+    /// - Parameters:
+    ///   - isLive: the pod may go on; false: nothing of it is to be had.
+    ///   - isWhole: the stream had no more.
+    func endLoading(isLive: Bool, isWhole: Bool = true, now: ContinuousClock.Instant) -> Next {
         state.withLock { state in
+            if isWhole { state.isDoubted = false } else if state.detector != nil, !state.waiting.isEmpty { state.isDoubted = true }
             state.waiting = []
             state.waitingBytes = 0
             if state.standing == .ended { return next(&state, now) }

@@ -76,6 +76,8 @@ final class LivePod: Sendable {
         var exit: Exit?
         var waiting: [Frame] = []
         var waitingBytes = 0
+        /// What is held was in step when the repair began.
+        var isDoubted = false
         /// So many of the waiting frames had come when the keyframe under way was asked for.
         var waitingAtRequest = 0
         var ring = FrameRing()
@@ -137,6 +139,17 @@ final class LivePod: Sendable {
 
     var standing: Standing { state.withLock { $0.standing } }
 
+    /// Frames may have been lost on their way, and none may come any more that would show it. True: a repair is to begin, which keeps what is held
+    /// where nothing was lost.
+    func doubt() -> Bool {
+        state.withLock { state in
+            guard state.standing == .inStep, state.exit == nil else { return false }
+            _ = state.beginRepair()
+            state.isDoubted = true
+            return true
+        }
+    }
+
     /// A keyframe is about to be asked for.
     func noteRequest() {
         state.withLock { $0.waitingAtRequest = $0.waiting.count }
@@ -146,6 +159,10 @@ final class LivePod: Sendable {
     func install(compressed: [UInt8], seq: UInt64, time: Timestamp) -> Bool {
         state.withLock { state in
             guard state.standing != .inStep || seq > state.seq else { return true }
+            if state.isDoubted, seq == state.seq {
+                state.dropForged(newest: seq)
+                return state.drain()
+            }
             guard state.install(compressed: compressed, seq: seq, time: time) else { return false }
             state.dropForged(newest: seq)
             return state.drain()
@@ -157,7 +174,8 @@ final class LivePod: Sendable {
     func install(_ frames: [Frame], isFinal: Bool) -> Bool {
         state.withLock { state in
             guard state.standing != .inStep else { return true }
-            guard let first = frames.first else { return false }
+            guard let first = frames.first, let last = frames.last else { return false }
+            if state.isDoubted, last.seq <= state.seq { return state.drain() }
             if first.isImportedStart {
                 state.standing = .foreign
                 state.waiting = []
@@ -181,6 +199,12 @@ final class LivePod: Sendable {
     /// The repair has failed for good: the pod is not to be had.
     func giveUp() {
         state.withLock { state in
+            if state.isDoubted, state.waiting.isEmpty {
+                // Nothing speaks against it.
+                state.standing = .inStep
+                return state.isDoubted = false
+            }
+            state.isDoubted = false
             state.standing = .empty
             state.waiting = []
             state.waitingBytes = 0
@@ -470,10 +494,12 @@ extension LivePod.State {
                 waiting = Array(frames[index...])
                 waitingBytes = waiting.reduce(0) { $0 + $1.bytes.count }
                 standing = .repairing
+                isDoubted = false
                 return false
             }
         }
         standing = .inStep
+        isDoubted = false
         return true
     }
 
@@ -488,6 +514,7 @@ extension LivePod.State {
 
     mutating func beginRepair() -> LivePod.Next {
         standing = .repairing
+        isDoubted = false
         return .repair
     }
 

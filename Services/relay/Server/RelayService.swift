@@ -87,6 +87,7 @@ public final class RelayService: Sendable {
             try bus.subscribe(Subjects.allStatus) { [weak self] message in self?.status(message) },
         ]
         common.withLock { $0 = subscriptions }
+        bus.onLoss { [weak self] subject in self?.doubt(subject) }
         let task = Task { [weak self] in
             while (try? await Task.sleep(for: .seconds(5))) != nil { self?.tidy() }
         }
@@ -123,6 +124,12 @@ public final class RelayService: Sendable {
         janitor.withLock { $0?.cancel() }
         for subscription in common.withLock({ $0 }) { subscription.unsubscribe() }
         for shard in subscriptions.withLock({ Array($0.keys) }) { disown(shard) }
+    }
+
+    /// Looks at the pods whose frames may have been lost.
+    private func doubt(_ subject: String?) {
+        let doubted = pods.withLock { pods in pods.values.filter { subject == nil || Subjects.pty($0.pod.shard) == subject } }
+        for pod in doubted where pod.doubt() { perform(.repair, pod) }
     }
 
     private func tidy() {

@@ -79,12 +79,7 @@ final class TokenDirectory: TokenVerifier {
         } catch {
             logger.error("tokens cannot be followed", metadata: ["reason": "\(error)"])
         }
-        bus.onStateChange { [weak self] state in
-            switch state {
-            case .reconnected, .slowConsumer: self?.wanted.yield()
-            default: break
-            }
-        }
+        bus.onLoss { [weak self] _ in self?.wanted.yield() }
         wanted.yield()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { for await _ in self.wishes { await self.load() } }

@@ -62,12 +62,7 @@ final class LiveFleet: Sendable {
         } catch {
             logger.error("events cannot be followed", metadata: ["reason": "\(error)"])
         }
-        bus.onStateChange { [weak self] state in
-            switch state {
-            case .reconnected, .slowConsumer: self?.reload()
-            default: break
-            }
-        }
+        bus.onLoss { [weak self] _ in self?.reload() }
         reload()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.loadOnWish() }

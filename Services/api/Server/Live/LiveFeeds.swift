@@ -15,6 +15,8 @@ struct LiveFrame: Step, Sendable {
         case silent
     }
 
+    static let loss = LiveFrame(seq: .max, content: .silent)
+
     var seq: UInt64
     var content: Content
     var base: UInt64 { seq - 1 }
@@ -22,6 +24,8 @@ struct LiveFrame: Step, Sendable {
 
 /// A change of a pod's screen on its way to viewers, as a complete WebSocket message.
 struct LiveDelta: Step, Sendable {
+    static let loss = LiveDelta(base: .max, seq: .max, message: ByteBuffer())
+
     var base: UInt64
     var seq: UInt64
     var message: ByteBuffer
@@ -51,6 +55,18 @@ final class LiveFeeds: Sendable {
     init(bus: BusConnection, relay: RelayWatching) {
         self.bus = bus
         self.relay = relay
+        bus.onLoss { [weak self] subject in self?.lost(subject) }
+    }
+
+    /// Has viewers join anew: what they missed may have been the last that a pod says for long.
+    private func lost(_ subject: String?) {
+        func tell<Item: Step>(_ feeds: borrowing Mutex<[PodID: Feed<Item>]>, _ name: (PodID) -> String) {
+            let concerned = feeds.withLock { $0.filter { subject == nil || name($0.key) == subject } }
+            for feed in concerned.values { feed.fanout.publish(.loss) }
+        }
+        tell(output) { Subjects.pty($0) }
+        tell(views) { Subjects.viewDelta($0) }
+        tell(masked) { Subjects.viewMasked($0) }
     }
 
     /// A member's place in a feed. Made and left on the member's event loop.

@@ -4,6 +4,12 @@ protocol Step {
     var base: UInt64 { get }
     /// The place it leads to.
     var seq: UInt64 { get }
+    /// Not a step: steps before it may have been lost. It stands behind every place.
+    static var loss: Self { get }
+}
+
+extension Step {
+    var isLoss: Bool { seq == Self.loss.seq }
 }
 
 /// Joins a snapshot and a stream of steps: nothing missing, nothing twice, whatever order they arrive in.
@@ -101,6 +107,7 @@ struct StreamJoin<Item: Step> {
     private mutating func follow(from start: UInt64, _ items: ArraySlice<Item>, send: (Item) -> Void) -> Action {
         var at = start
         for (index, item) in zip(items.indices, items) where item.seq > at {
+            if item.isLoss { return attach(Array(items[(index + 1)...])) }
             guard item.base == at else {
                 return attach(Array(items[index...]))
             }
