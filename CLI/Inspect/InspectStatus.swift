@@ -77,6 +77,7 @@ struct StatusScript {
             ("evidence", status.evidence.map(JSON.string) ?? .null),
         ]
         if let question = status.question { members.append(("question", .string(question))) }
+        if let about = status.about { members.append(("about", .string(about))) }
         if let options = status.options { members.append(("options", .array(options.map(JSON.string)))) }
         if let fingerprint = status.fingerprint { members.append(("fingerprint", .string(fingerprint))) }
         if let background = status.background { members.append(("background", .number(background))) }

@@ -14,6 +14,8 @@ public struct PodStatus: Sendable, Equatable, Codable {
     public var confidence: Double?
     /// What a person is asked, while `waiting`.
     public var question: String?
+    /// What stands above the question in its dialog, as the command that is to be allowed; its lines with ` · ` between them.
+    public var about: String?
     /// The answers that the agent offers, as it words them.
     public var options: [String]?
     /// 16 hexadecimal digits of the dialog's text without its selection mark and timers: the same dialog has the same.

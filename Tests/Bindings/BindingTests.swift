@@ -251,11 +251,16 @@ struct BindingTests {
         try it.say("executing", "tool", of: a, seq: 6)
         try await eventually("it was not closed") { try await it.client.attention().isEmpty ? true : nil }
         try await eventually("the events did not come") { it.told("attention") == ["opened", "closed"] ? true : nil }
+        try it.say("waiting", "approval", of: a, seq: 6, fingerprint: "proceed", asks: ("Do you want to proceed?", "Bash command · rm -rf build"))
+        let asked = try await eventually("nothing was opened") { try await it.client.attention().first }
+        #expect(asked.summary == "Do you want to proceed? Bash command · rm -rf build" && asked.status?.about == "Bash command · rm -rf build")
+        try it.say("executing", "tool", of: a, seq: 6)
+        try await eventually("it was not closed") { try await it.client.attention().isEmpty ? true : nil }
         try it.say("waiting", "login", of: a, seq: 7)
         try await eventually("nothing was opened") { try await it.client.attention().first?.kind == .login ? true : nil }
         try await it.exit(a)
         try await eventually("it outlived its pod") { try await it.client.attention().isEmpty ? true : nil }
-        #expect(try await it.client.attention(ListAttention(all: true)).map(\.resolution) == ["answered", "ended"])
+        #expect(try await it.client.attention(ListAttention(all: true)).map(\.resolution) == ["answered", "answered", "ended"])
         await it.end()
     }
 }

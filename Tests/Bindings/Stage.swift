@@ -167,8 +167,13 @@ final class Stage: Sendable {
         ).pod
     }
 
-    func say(_ status: String, _ reason: String? = nil, of pod: PodID, seq: UInt64 = 1, fingerprint: String? = nil, since: Timestamp = .now()) throws {
-        let payload = try JSON.encode(PodStatus(status: status, reason: reason, since: since, seq: seq, evidence: "as seen", fingerprint: fingerprint))
+    func say(
+        _ status: String, _ reason: String? = nil, of pod: PodID, seq: UInt64 = 1, fingerprint: String? = nil, since: Timestamp = .now(),
+        asks: (question: String, about: String?)? = nil
+    ) throws {
+        var said = PodStatus(status: status, reason: reason, since: since, seq: seq, evidence: "as seen", question: asks?.question, fingerprint: fingerprint)
+        said.about = asks?.about
+        let payload = try JSON.encode(said)
         // As a detector does: for who listens now, and for the record.
         for subject in [Subjects.status(pod), Subjects.statusChanged(pod)] { try bus.publish(subject, payload: payload) }
     }

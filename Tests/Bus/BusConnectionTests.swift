@@ -176,7 +176,7 @@ enum HandlerThread: CaseIterable {
         try await eventually { bus.isConnected }
         let other = try await server.connect()
         try await eventually { (try? await other.request("hi", payload: [], timeout: .seconds(1)))?.payload == [7] }
-        #expect(connected.withLock { $0 } == 1)
+        try await eventually { connected.withLock { $0 } == 1 }
         await bus.close()
         await other.close()
     }
@@ -193,7 +193,8 @@ enum HandlerThread: CaseIterable {
         try await server.restart()
         try await eventually { bus.isConnected }
         #expect(try await bus.request("hi", payload: []).payload == [7])
-        #expect(states.withLock { $0 } == [.disconnected, .reconnected])
+        // Callbacks come from a thread of their own.
+        try await eventually { states.withLock { $0 } == [.disconnected, .reconnected] }
         await bus.close()
         try await eventually { states.withLock { $0.last == .closed } }
     }

@@ -42,9 +42,28 @@ struct DetectorTests {
         #expect(play.statuses == ["idle", "executing", "waiting", "executing", "idle"])
         let asked = play.said.first { $0.status.status == "waiting" }?.status
         #expect(asked?.question == "Do you want to proceed?")
+        #expect(asked?.about == "Bash command · rm -rf build")
         #expect(asked?.options?.count == 3)
         #expect(asked?.fingerprint?.count == 16)
         #expect(play.now == "idle/turn_done")
+    }
+
+    @Test("What a question is about is what stands above it in its box; where no edge says where a dialog begins, nothing is")
+    func about() {
+        func status(_ agent: String, _ rows: [String]) -> PodStatus? {
+            var play = Play(agent)
+            play.at(0, feed: Play.screen(rows))
+            play.wait(until: 3000)
+            return play.said.last { $0.status.status == "waiting" }?.status
+        }
+        let boxed = [
+            "● Some words of the turn before.", "", "╭──────────────────────────────────────╮", "│ Edit file                            │",
+            "│ src/main.c                           │", "│                                      │", "│ Do you want to make this edit?       │",
+            "│ ❯ 1. Yes                             │", "│   2. No, and say what to do (esc)    │", "╰──────────────────────────────────────╯",
+        ]
+        #expect(status("claude", boxed)?.about == "Edit file · src/main.c")
+        let open = status("codex", ["  Words that somebody said before."] + Dialogs.all[3].rows)
+        #expect(open?.question == "$ rm -rf build" && open?.about == nil, "\(open?.question ?? ""): \(open?.about ?? "")")
     }
 
     @Test("A title that turns for a moment while a program starts is no turn; one that was given its prompt at the start works")

@@ -32,6 +32,9 @@ const reasons = {
   retrying: "retries",
 };
 
+/** What a person is asked, and about what; nothing where nobody is. */
+export const askedOf = status => status?.question && (status.about ? `${status.question} ${status.about}` : status.question);
+
 /** "waits for an approval", "is thinking", "exit 1": what follows the pod's name. */
 export function says(pod) {
   const kind = standing(pod), status = pod?.status;

@@ -3,7 +3,7 @@ import { h, fill, keyed, onKeys } from "../app/dom.js";
 import { ask } from "../app/api.js";
 import { store } from "../app/store.js";
 import { links } from "../app/router.js";
-import { heldWords, othersHeld, says, standing, statusShape } from "../app/status.js";
+import { askedOf, heldWords, othersHeld, says, standing, statusShape } from "../app/status.js";
 import { tickSince } from "../app/live.js";
 import { TerminalConnection } from "../terminal/connection.js";
 import { paintPicture } from "../replay/timeline.js";
@@ -15,7 +15,7 @@ export function attentionItems(page, pods) {
   if (page) return page.items.filter(item => !item.closed).map((item, index) => ({ ...item, index }));
   return pods.filter(pod => standing(pod) === "waiting").map(pod => ({
     id: `${pod.pod} ${pod.status.since}`, kind: ["approval", "plan", "trust"].includes(pod.status.reason) ? "approval" : pod.status.reason === "quota" || pod.status.reason === "login" ? pod.status.reason : "question",
-    subject: pod.pod, pod: pod.pod, summary: pod.status.question ?? pod.status.evidence ?? says(pod), status: pod.status, opened: pod.status.since,
+    subject: pod.pod, pod: pod.pod, summary: askedOf(pod.status) ?? pod.status.evidence ?? says(pod), status: pod.status, opened: pod.status.since,
   })).sort((a, b) => Date.parse(a.opened) - Date.parse(b.opened));
 }
 

@@ -5,7 +5,7 @@ import { Motion, SharedFrames } from "../app/motion.js";
 import { ask } from "../app/api.js";
 import { store } from "../app/store.js";
 import { go, links, rename } from "../app/router.js";
-import { isLive, says, sinceOf, standing, standings, statusShape } from "../app/status.js";
+import { askedOf, isLive, says, sinceOf, standing, standings, statusShape } from "../app/status.js";
 import { tickSince } from "../app/live.js";
 import { fitness } from "../app/palette.js";
 import { TerminalConnection } from "../terminal/connection.js";
@@ -263,7 +263,7 @@ class Tile {
     this.name.textContent = pod.name;
     fill(this.mark, statusShape(kind, { label: null }));
     this.words.className = `words ${kind}`;
-    this.words.textContent = pod.status?.question ? `${says(pod)}: ${pod.status.question}` : says(pod);
+    this.words.textContent = askedOf(pod.status) ? `${says(pod)}: ${askedOf(pod.status)}` : says(pod);
     this.showSince();
     const chain = [block?.blocks > 0 && `holds up ${block.blocks} ${block.blocks === 1 ? "agent" : "agents"}`, block?.blocked_by?.length && `waits for ${block.blocked_by.map(who).join(", ")}`].filter(Boolean).join(" · ");
     this.chain.hidden = !chain;

@@ -43,7 +43,10 @@ struct ApproveCommand: AsyncParsableCommand {
         }
         let applied = try await backend.api.approve(pod.pod.text, fingerprint: seen, option: option, reject: reject ? true : nil)
         if output.json { return Out.printJSON(applied) }
-        if let question = pod.status?.question, fingerprint == nil { Out.print(question) }
+        if let status = pod.status, let question = status.question, fingerprint == nil {
+            if let about = status.about { Out.print(about) }
+            Out.print(question)
+        }
         Out.print(applied.message ?? said(options))
     }
 

@@ -157,6 +157,6 @@ extension PodStatus {
         return fingerprint != nil && fingerprint == other.fingerprint
     }
 
-    /// What a person is shown of it.
-    var summary: String? { question ?? evidence }
+    /// What a person is shown of it: many dialogs ask the same, of different things.
+    var summary: String? { question.map { question in about.map { "\(question) \($0)" } ?? question } ?? evidence }
 }

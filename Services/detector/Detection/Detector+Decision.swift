@@ -140,6 +140,7 @@ extension Detector {
         if status == .waiting {
             if let dialog = reading.dialog, !isHeld {
                 new.question = dialog.question.isEmpty ? nil : dialog.question
+                new.about = dialog.about.isEmpty ? nil : dialog.about
                 new.options = dialog.options
                 new.fingerprint = dialog.fingerprint
             } else if let text = piece?.text, !text.isEmpty, piece?.source != .title, piece?.source != .hook {
@@ -147,7 +148,7 @@ extension Detector {
                 new.fingerprint = Self.fingerprint(text)
             }
             if piece?.source == .wait {
-                (new.question, new.options, new.fingerprint) = (nil, nil, nil)
+                (new.question, new.about, new.options, new.fingerprint) = (nil, nil, nil, nil)
                 new.waitsFor = Array(Set(waitedFor)).sorted()
                 (new.beneath, new.beneathReason) = beneath
             }

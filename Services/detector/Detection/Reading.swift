@@ -8,6 +8,8 @@ struct Reading {
         /// From the question to the last option or hint.
         var rows: ClosedRange<Int>
         var question: String
+        /// What stands above the question in the same dialog: a command, a file.
+        var about: String
         var options: [String]
         /// It says which keys answer, or asks a question right above its options.
         var isSure: Bool

@@ -141,7 +141,7 @@ extension ScreenReader {
         let top = question?.rows.lowerBound ?? first
         let asked = fingerprint(top, group)
         return Reading.Dialog(
-            rows: top...bottom, question: question?.text ?? "", options: labels.map { String($0.prefix(200)) }, isSure: isSure, isConsent: labels.contains(where: Self.answers),
+            rows: top...bottom, question: question?.text ?? "", about: asked.about, options: labels.map { String($0.prefix(200)) }, isSure: isSure, isConsent: labels.contains(where: Self.answers),
             fingerprint: asked.hash, words: asked.words)
     }
 
@@ -240,7 +240,7 @@ extension ScreenReader {
 
     /// FNV-1a over letters and digits of the question and its options, and of what stands between the rules above: what is asked,
     /// without how it is drawn.
-    private func fingerprint(_ top: Int, _ group: [Int]) -> (hash: String, words: [String]) {
+    private func fingerprint(_ top: Int, _ group: [Int]) -> (hash: String, words: [String], about: String) {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         var words: [String] = []
         func add(_ scalars: ArraySlice<UInt32>) {
@@ -272,6 +272,8 @@ extension ScreenReader {
             }
         }
         let hex = String(hash, radix: 16)
-        return (String(repeating: "0", count: 16 - hex.count) + hex, Array(words.prefix(400)))
+        // Without an edge above it nobody knows where a dialog begins.
+        let about = rules > 0 ? (start..<top).filter { rows[$0].kind == .text }.map { rows[$0].contentText }.joined(separator: " · ") : ""
+        return (String(repeating: "0", count: 16 - hex.count) + hex, Array(words.prefix(400)), String(about.prefix(400)))
     }
 }

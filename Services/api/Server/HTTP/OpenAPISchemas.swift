@@ -74,7 +74,7 @@ enum OpenAPISchemas {
         "Status": object(
             [
                 "status": ["type": "string", "enum": ["executing", "waiting", "idle", "unknown"]], "reason": string, "since": time, "seq": integer,
-                "evidence": string, "confidence": ["type": "number", "minimum": 0, "maximum": 1], "question": string, "options": list(string),
+                "evidence": string, "confidence": ["type": "number", "minimum": 0, "maximum": 1], "question": string, "about": string, "options": list(string),
                 "fingerprint": string, "background": integer, "retry": string, "agent": string, "drift": boolean,
             ], required: ["status", "since", "seq"]),
         "Explanation": object(
