@@ -141,8 +141,8 @@ extension ScreenReader {
         let top = question?.rows.lowerBound ?? first
         let asked = fingerprint(top, group)
         return Reading.Dialog(
-            rows: top...bottom, question: question?.text ?? "", about: asked.about, options: labels.map { String($0.prefix(200)) }, isSure: isSure, isConsent: labels.contains(where: Self.answers),
-            fingerprint: asked.hash, words: asked.words)
+            rows: top...bottom, question: question?.text ?? "", about: asked.about, options: labels.map { String($0.prefix(200)) }, isSure: isSure,
+            isConsent: labels.contains(where: Self.answers), fingerprint: asked.hash, words: asked.words)
     }
 
     /// Rows that say which keys answer: one that takes, and one that leaves or those that choose.

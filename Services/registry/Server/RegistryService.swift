@@ -57,7 +57,7 @@ struct RegistryService: Sendable {
         let answer: Started?
         do throws(ErrorBody) {
             answer = try await askUntilAnswered(request, on: runner)
-        } catch where error.code == .timedOut {
+        } catch  where error.code == .timedOut {
             // It may run all the same: its control frames will tell, and its runner's beats when there are none.
             throw ErrorBody(.timedOut, "the runner \"\(runner)\" has not answered yet whether \(id) started; see `switchback ps`")
         } catch {
