@@ -251,7 +251,8 @@ public final class BusConnection: @unchecked Sendable {
     }
 
     /// How often the connection came back. Counted before anything is sent on the new connection.
-    var reconnects: UInt64 { looped?.epoch ?? statistics.reconnects }
+    /// How often the connection was made anew. It counts a moment before `onStateChange` and `onLoss` tell.
+    public var reconnects: UInt64 { looped?.epoch ?? statistics.reconnects }
 
     /// The largest payload the server takes, in bytes.
     public var maxPayload: Int { Int(natsConnection_GetMaxPayload(handle)) }

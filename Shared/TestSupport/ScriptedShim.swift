@@ -96,6 +96,16 @@ public final class ScriptedShim: Sendable {
         try bus.publish(frame.subject, payload: frame.bytes, headers: frame.headers)
     }
 
+    /// Stores a frame that was not published by another connection, as a shim does that is back on the bus before the others; waits until the stream has it.
+    public func store(_ seq: UInt64, by early: BusConnection) async throws {
+        guard let frame = frames.first(where: { $0.seq == seq }) else { throw TestSupportError("no frame \(seq)") }
+        try await eventually("the stream did not take frame \(seq)") {
+            guard let answer = try? await early.request(frame.subject, payload: frame.bytes, headers: frame.headers, timeout: .seconds(2)) else { return false }
+            if case .stored = PublishAck(answer) { return true }
+            return false
+        }
+    }
+
     private func append(
         _ kind: FrameKind, _ bytes: [UInt8], publish: Bool, author: Author? = nil, via: String? = nil, _ apply: (Terminal) -> Void
     ) throws -> UInt64 {

@@ -65,7 +65,7 @@ struct JoinTests {
         var seen: [UInt64] = []
         _ = join.begin()
         _ = join.attached(1, seq: 1, snapshot: {}) { seen.append($0.seq) }
-        join.viewerStopped()
+        join.viewerStopped([])
         _ = join.receive(numbers(2...1000)) { seen.append($0.seq) }
         #expect(seen.isEmpty)
         let action = join.viewerReads()
@@ -79,7 +79,7 @@ struct JoinTests {
     func staleWhileAttaching() {
         var join = StreamJoin<Number>()
         _ = join.begin()
-        join.viewerStopped()
+        join.viewerStopped([])
         _ = join.attached(1, seq: 4, snapshot: { Issue.record("sent to a viewer that does not read") }) { _ in }
         let action = join.viewerReads()
         #expect(isAttach(action))
@@ -90,7 +90,7 @@ struct JoinTests {
         var join = StreamJoin<Number>()
         var seen: [UInt64] = []
         let first = try #require(number(join.begin()))
-        join.viewerStopped()
+        join.viewerStopped([])
         _ = join.receive(numbers(5...9)) { seen.append($0.seq) }
         let second = try #require(number(join.viewerReads()))
         _ = join.attached(first, seq: 4, snapshot: { Issue.record("an outdated screen was shown") }) { seen.append($0.seq) }
@@ -98,6 +98,26 @@ struct JoinTests {
         _ = join.attached(second, seq: 9, snapshot: {}) { seen.append($0.seq) }
         #expect(join.position == 9)
         #expect(seen.isEmpty)
+    }
+
+    @Test("takes no snapshot that lacks what was dropped, whoever is late with it; what never comes is not waited for")
+    func late() throws {
+        var join = StreamJoin<Number>()
+        var seen: [UInt64] = []
+        _ = join.begin()
+        _ = join.attached(1, seq: 1, snapshot: {}) { _ in }
+        join.viewerStopped(numbers(2...4))
+        _ = join.receive(numbers(5...7)) { _ in }
+        let second = try #require(number(join.viewerReads()))
+        _ = join.receive([Number(seq: 8)]) { _ in }
+        let again = try #require(number(join.attached(second, seq: 6, snapshot: { Issue.record("a screen that lacks a frame was shown") }) { _ in }))
+        #expect(join.position == nil)
+        _ = join.attached(again, seq: 7, snapshot: {}) { seen.append($0.seq) }
+        #expect(join.position == 8 && seen == [8])
+        join.viewerStopped([Number(seq: 1_000_000)])
+        var asked = try #require(number(join.viewerReads()))
+        for _ in 0..<StreamJoin<Number>.lackingLimit { asked = try #require(number(join.attached(asked, seq: 8, snapshot: {}) { _ in })) }
+        #expect(number(join.attached(asked, seq: 8, snapshot: {}) { _ in }) == nil && join.position == 8)
     }
 
     @Test("takes no snapshot that was asked for before the viewer looked at the past, and is not stopped by its failure")

@@ -19,15 +19,13 @@ struct SecurityTests {
         return try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread {
                 let began = ContinuousClock.now
-                let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+                let socket: Int32
+                do {
+                    socket = try rawSocket(port)
+                } catch {
+                    return continuation.resume(throwing: error)
+                }
                 defer { close(socket) }
-                var address = sockaddr_in()
-                address.sin_family = sa_family_t(AF_INET)
-                address.sin_port = port.bigEndian
-                address.sin_addr.s_addr = inet_addr("127.0.0.1")
-                let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-                let connected = withUnsafePointer(to: &address) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, size) } }
-                guard connected == 0 else { return continuation.resume(throwing: TestSupportError("cannot connect")) }
                 var isClosed = false
                 for piece in pieces {
                     if Glibc.send(socket, piece, piece.count, Int32(MSG_NOSIGNAL)) < 0 {

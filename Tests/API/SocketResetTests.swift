@@ -8,17 +8,7 @@ import Testing
 
 /// Sends a request and drops the connection with an RST, whatever has come meanwhile.
 private func ask(_ port: UInt16, _ request: String, andResetAfter wait: Duration) async throws {
-    let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let connected = withUnsafePointer(to: &address) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, size) } }
-    guard connected == 0 else {
-        close(socket)
-        throw TestSupportError("the server takes no connection")
-    }
+    let socket = try rawSocket(port)
     var linger = linger(l_onoff: 1, l_linger: 0)
     setsockopt(socket, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
     _ = send(socket, request, request.utf8.count, Int32(MSG_NOSIGNAL))

@@ -131,8 +131,11 @@ struct SocketTests {
         try await same(viewer, pod)
         try await client.waitFor("the first words") { $0.at == pod.seq }
         stage.server.kill9()
-        try pod.output("last words\r\n", publish: false)
+        // So long that those who were cut off try again a second or two apart.
+        try await Task.sleep(for: .seconds(4))
+        let last = try pod.output("last words\r\n", publish: false)
         try await stage.server.restart()
+        try await pod.store(last, by: try await stage.server.connect(name: "early"))
         try await same(viewer, pod)
         try await client.waitFor("the last words") { $0.at == pod.seq }
         #expect(client.image == (try image(pod.snapshot.bytes)))

@@ -136,13 +136,7 @@ struct DetectorServiceTests {
         try await Task.sleep(for: .seconds(4))
         let asks = try shim.output("\u{1b}]0;ASK\u{7}", publish: false)
         try await stage.nats.restart()
-        let early = try await stage.nats.connect(name: "early")
-        let frame = try #require(shim.frames.first { $0.seq == asks })
-        try await eventually("the stream did not take it") {
-            guard let answer = try? await early.request(frame.subject, payload: frame.bytes, headers: frame.headers, timeout: .seconds(2)) else { return false }
-            if case .stored = PublishAck(answer) { return true }
-            return false
-        }
+        try await shim.store(asks, by: try await stage.nats.connect(name: "early"))
         try await eventually("the question was not seen") {
             (try? await stage.client.explain(ExplainStatus(pod: shim.pod)))?.status.status == "waiting"
         }

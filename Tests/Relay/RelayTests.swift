@@ -135,8 +135,11 @@ struct RelayTests {
         try await stage.reached(shim, try shim.output("first\r\n"))
         try await stage.reached(still, try still.output("said once\r\n"))
         stage.server.kill9()
+        // So long that those who were cut off try again a second or two apart.
+        try await Task.sleep(for: .seconds(4))
         let last = try shim.output("last words\r\n", publish: false)
         try await stage.server.restart()
+        try await shim.store(last, by: try await stage.server.connect(name: "early"))
         try await eventually("what was said meanwhile is missing") {
             guard let attached = try? await stage.attach(shim) else { return false }
             return try attached.meta.seq == last && stage.snapshot(attached) == shim.snapshot.bytes

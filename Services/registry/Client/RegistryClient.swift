@@ -21,7 +21,7 @@ public struct RegistryClient: Sendable {
     public func create(_ request: CreatePod) async throws(ErrorBody) -> Pod {
         var request = request
         request.idempotencyKey = request.idempotencyKey ?? PodID.random().text
-        return try await untilAnswered(Subjects.podsCreate, request)
+        return try await started(Subjects.podsCreate, request)
     }
 
     /// Registers a pod whose frames come from a recording.
@@ -50,25 +50,17 @@ public struct RegistryClient: Sendable {
     public func resume(_ request: PodRequest) async throws(ErrorBody) -> Pod {
         var request = request
         request.idempotencyKey = request.idempotencyKey ?? PodID.random().text
-        return try await untilAnswered(Subjects.podsResume, request)
+        return try await started(Subjects.podsResume, request)
     }
 
-    /// Worktrees of large repositories take their time.
-    private static let limit = Duration.seconds(120)
-
-    /// Asks what has a key, which may be asked again: a registry that was started anew meanwhile has lost the request.
-    private func untilAnswered(_ subject: String, _ request: some Encodable & Sendable) async throws(ErrorBody) -> Pod {
-        let deadline = ContinuousClock.now + Self.limit
-        var isSent = false
-        while true {
-            do throws(ErrorBody) {
-                return try await bus.ask(subject, request, timeout: patience)
-            } catch {
-                guard ContinuousClock.now < deadline, !Task.isCancelled, error.code == .timedOut || isSent && error.code == .unavailable else { throw error }
-                isSent = true
-                if error.code == .unavailable { try? await Task.sleep(for: .milliseconds(500)) }
-            }
+    /// What has a key may be asked again.
+    private func started(_ subject: String, _ request: some Encodable & Sendable) async throws(ErrorBody) -> Pod {
+        // Worktrees of large repositories take their time.
+        let pod: Pod? = try await untilAnswered(within: .seconds(120)) { () async throws(ErrorBody) in
+            try await bus.ask(subject, request, timeout: patience)
         }
+        guard let pod else { throw ErrorBody(.timedOut, "the registry has not answered") }
+        return pod
     }
 
     /// Every lifecycle and status interval of a pod, oldest first.

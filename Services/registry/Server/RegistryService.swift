@@ -56,7 +56,11 @@ struct RegistryService: Sendable {
         request.busCredential = signer?.credentials(pod: id, runner: runner, now: now())
         let answer: Started?
         do throws(ErrorBody) {
-            answer = try await askUntilAnswered(request, on: runner)
+            let asked = request
+            // One that is at work, with a large worktree perhaps, goes on with it. What ended meanwhile, as its frames say, is not started twice.
+            answer = try await untilAnswered(within: .seconds(100), unless: { (try? await get(id))?.lifecycle.isLive == false }) { () async throws(ErrorBody) in
+                try await runners.start(asked, on: runner)
+            }
         } catch  where error.code == .timedOut {
             // It may run all the same: its control frames will tell, and its runner's beats when there are none.
             throw ErrorBody(.timedOut, "the runner \"\(runner)\" has not answered yet whether \(id) started; see `switchback ps`")
@@ -75,25 +79,6 @@ struct RegistryService: Sendable {
             )
         ])
         return try await get(id)
-    }
-
-    /// A runner that was started anew meanwhile has lost the request; one that is at work, with a large worktree perhaps, goes on with it. Nil: the
-    /// pod has ended already, as its frames say.
-    private func askUntilAnswered(_ request: StartPod, on runner: String) async throws(ErrorBody) -> Started? {
-        let deadline = ContinuousClock.now + .seconds(100)
-        var isSent = false
-        while true {
-            do throws(ErrorBody) {
-                return try await runners.start(request, on: runner)
-            } catch {
-                guard error.code == .timedOut || isSent && error.code == .unavailable else { throw error }
-                guard ContinuousClock.now < deadline else { throw ErrorBody(.timedOut, error.message) }
-                isSent = true
-                if let pod = try? await get(request.pod), !pod.lifecycle.isLive { return nil }
-                if error.code == .unavailable { try? await Task.sleep(for: .milliseconds(500)) }
-            }
-            if Task.isCancelled { throw ErrorBody(.unavailable, "the registry is stopping") }
-        }
     }
 
     static let startFailed = ErrorBody.Code(rawValue: "start_failed")

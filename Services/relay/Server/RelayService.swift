@@ -30,6 +30,8 @@ public final class RelayService: Sendable {
     let dialogs: DialogReader?
     private let redactor: Redactor
     private let pods = Mutex<[PodID: LivePod]>([:])
+    /// The reconnects after which the pods were looked at.
+    private let reconnects = Mutex<UInt64>(0)
     private let subscriptions = Mutex<[Shard: [BusSubscription]]>([:])
     private let common = Mutex<[BusSubscription]>([])
     private let views = DispatchQueue(label: "view")
@@ -87,7 +89,10 @@ public final class RelayService: Sendable {
             try bus.subscribe(Subjects.allStatus) { [weak self] message in self?.status(message) },
         ]
         common.withLock { $0 = subscriptions }
-        bus.onLoss { [weak self] subject in self?.doubt(subject) }
+        reconnects.withLock { $0 = bus.reconnects }
+        bus.onLoss { [weak self] subject in
+            if let subject { self?.doubt(subject) } else { self?.noteReconnects() }
+        }
         let task = Task { [weak self] in
             while (try? await Task.sleep(for: .seconds(5))) != nil { self?.tidy() }
         }
@@ -124,6 +129,16 @@ public final class RelayService: Sendable {
         janitor.withLock { $0?.cancel() }
         for subscription in common.withLock({ $0 }) { subscription.unsubscribe() }
         for shard in subscriptions.withLock({ Array($0.keys) }) { disown(shard) }
+    }
+
+    /// After a reconnect every pod is looked at. Requests may come before anybody tells of it, and viewers take the answer for the newest screen.
+    private func noteReconnects() {
+        let now = bus.reconnects
+        let isNews = reconnects.withLock { reconnects in
+            defer { reconnects = now }
+            return reconnects != now
+        }
+        if isNews { doubt(nil) }
     }
 
     /// Looks at the pods whose frames may have been lost.
@@ -234,6 +249,7 @@ public final class RelayService: Sendable {
         do throws(ErrorBody) {
             switch verb {
             case "attach", "screen":
+                noteReconnects()
                 let request = try JSON.decode(Attach.self, from: message.payload)
                 try requireReader(message, request.pod)
                 try whenLoaded(request.pod, message) { relay, pod in relay.attach(pod, request, message) }

@@ -35,10 +35,16 @@ struct StreamJoin<Item: Step> {
 
     /// Steps kept while a snapshot is under way. Beyond, the oldest go; the join then asks again.
     static var waitingLimit: Int { 8192 }
+    /// Snapshots that may lack what was dropped.
+    static var lackingLimit: Int { 10 }
 
     private var state = State.idle
     /// The number of the snapshot that was asked for last.
     private var asked = 0
+    /// The newest step that was dropped: whoever makes snapshots may hear of it later than we did.
+    private var dropped: UInt64 = 0
+    /// Snapshots in a row that lacked it.
+    private var lacking = 0
 
     /// Where the viewer is, when it follows.
     var position: UInt64? {
@@ -61,12 +67,15 @@ struct StreamJoin<Item: Step> {
     mutating func receive(_ items: [Item], send: (Item) -> Void) -> Action {
         switch state {
         case .idle, .stale:
+            drop(items)
             return .nothing
         case .attaching(var waiting):
             // The state holds no second reference while the array grows.
             state = .idle
             waiting.append(contentsOf: items)
-            if waiting.count > Self.waitingLimit { waiting.removeFirst(waiting.count - Self.waitingLimit) }
+            let excess = max(0, waiting.count - Self.waitingLimit)
+            drop(waiting[..<excess])
+            waiting.removeFirst(excess)
             state = .attaching(waiting)
             return .nothing
         case .live(let at):
@@ -74,9 +83,20 @@ struct StreamJoin<Item: Step> {
         }
     }
 
-    /// A snapshot has come, of the state after `seq`. One that is not the last that was asked for is of no use.
+    private mutating func drop(_ items: some Collection<Item>) {
+        for item in items where !item.isLoss { dropped = max(dropped, item.seq) }
+    }
+
+    /// A snapshot has come, of the state after `seq`. One that is not the last that was asked for is of no use, nor is one that lacks what was dropped.
     mutating func attached(_ number: Int, seq: UInt64, snapshot: () -> Void, send: (Item) -> Void) -> Action {
         guard number == asked, case .attaching(let waiting) = state else { return .nothing }
+        // What never comes, as a frame that somebody made up, is not waited for.
+        if seq < dropped, lacking < Self.lackingLimit {
+            lacking += 1
+            return attach(waiting)
+        }
+        lacking = 0
+        dropped = 0
         snapshot()
         return follow(from: seq, waiting[...], send: send)
     }
@@ -90,8 +110,12 @@ struct StreamJoin<Item: Step> {
         return true
     }
 
-    /// The viewer does not read: whatever comes now is not for it.
-    mutating func viewerStopped() { state = .stale }
+    /// The viewer does not read: these, what waits and whatever comes now is not for it.
+    mutating func viewerStopped(_ items: [Item]) {
+        if case .attaching(let waiting) = state { drop(waiting) }
+        drop(items)
+        state = .stale
+    }
 
     /// The viewer reads again.
     mutating func viewerReads() -> Action {

@@ -204,13 +204,13 @@ final class ViewSession: TerminalSession {
 
     private func receive(_ deltas: [LiveDelta]) {
         guard let socket else { return }
-        if socket.isBehind { return join.viewerStopped() }
+        if socket.isBehind { return join.viewerStopped(deltas) }
         if let rate = request.rate, join.position != nil || isChangeDue {
             if isChangeDue { return }
             let now = NIODeadline.now()
             guard now >= nextChange else {
                 // What comes meanwhile is one whole screen later.
-                join.viewerStopped()
+                join.viewerStopped(deltas)
                 isChangeDue = true
                 let bound = NIOLoopBound(Weak(self), eventLoop: socket.eventLoop)
                 socket.eventLoop.scheduleTask(deadline: nextChange) { bound.value.object?.changeIsDue() }
