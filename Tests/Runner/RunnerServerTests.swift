@@ -146,7 +146,11 @@ import Testing
         let second = try await start()
         let again: Started = try await bus.ask(Subjects.runner("r1", "start"), request, timeout: .seconds(60))
         #expect(again.pid == started.pid && again.cwd == started.cwd && again.argv == started.argv)
+        // Its shim ends once everything is in the stream.
+        let reader = try await FrameReader.start(bus, request.pod)
         kill(started.pid, SIGKILL)
+        try await eventually(holds: { reader.exit != nil })
+        try await eventually("the shim stays") { !FileManager.default.fileExists(atPath: file.path) }
         await second.stop()
         await bus.close()
     }
