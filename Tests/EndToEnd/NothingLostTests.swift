@@ -1,5 +1,4 @@
 import APIClient
-import Bus
 import Contract
 import Foundation
 import TestSupport

@@ -101,15 +101,21 @@ import Testing
         await bus.close()
     }
 
-    @Test("a second runner in the same directory is refused and changes nothing, and takes over once the first has stopped")
-    func oneEach() async throws {
+    /// A bus, a folder, and what starts runners in it; the folder is the test's to remove.
+    private func runners() async throws -> (bus: BusConnection, directory: String, start: @Sendable () async throws -> RunnerServer) {
         let (server, bus) = try await ShimTests.start()
         let directory = FileManager.default.temporaryDirectory.path + "/switchback-runner-\(UUID().uuidString.prefix(8))"
-        defer { try? FileManager.default.removeItem(atPath: directory) }
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        @Sendable func start() async throws -> RunnerServer {
-            try await RunnerServer.start(bus: bus, configuration: Self.configuration(directory, server), agentFolders: [], version: "0", logger: logger)
-        }
+        return (
+            bus, directory,
+            { try await RunnerServer.start(bus: bus, configuration: Self.configuration(directory, server), agentFolders: [], version: "0", logger: logger) }
+        )
+    }
+
+    @Test("a second runner in the same directory is refused and changes nothing, and takes over once the first has stopped")
+    func oneEach() async throws {
+        let (bus, directory, start) = try await runners()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
         let first = try await start()
         for _ in 0..<3 {
             await #expect {
@@ -127,13 +133,8 @@ import Testing
 
     @Test("a runner that was killed while it started a pod answers with that pod when it is asked again, and starts it once")
     func killedAtStart() async throws {
-        let (server, bus) = try await ShimTests.start()
-        let directory = FileManager.default.temporaryDirectory.path + "/switchback-runner-\(UUID().uuidString.prefix(8))"
+        let (bus, directory, start) = try await runners()
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        @Sendable func start() async throws -> RunnerServer {
-            try await RunnerServer.start(bus: bus, configuration: Self.configuration(directory, server), agentFolders: [], version: "0", logger: logger)
-        }
         let request = StartPod(pod: .random(), name: "p", spec: PodSpec(command: ["sleep", "1000"], cwd: "/tmp"))
         let first = try await start()
         let started: Started = try await bus.ask(Subjects.runner("r1", "start"), request, timeout: .seconds(60))
