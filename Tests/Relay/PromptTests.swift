@@ -134,7 +134,11 @@ struct PromptTests {
         try await say(stage, shim, "waiting", "approval", "one", options: ["Yes", "Yes, always", "No, and say why"])
         #expect(try await approve("one", role: .viewer).result == .denied)
         #expect(try await approve("two").result == .screenChanged)
-        #expect(try await approve("one", option: 4).result == .denied)
+        // A choice that is not there is a mistake in the request; whoever may not choose is told that first.
+        #expect(try await approve("one", option: 4, role: .viewer).result == .denied)
+        #expect(try await approve("two", option: 4).result == .screenChanged)
+        let mistake = await #expect(throws: ErrorBody.self) { try await approve("one", option: 4) }
+        #expect(mistake?.code == .badRequest && mistake?.message == "the dialog has options 1 to 3")
         #expect(shim.typed.isEmpty)
         let rejected = try await approve("one", reject: true)
         #expect(rejected.result == .applied && rejected.tookEffect == false)

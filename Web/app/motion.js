@@ -61,30 +61,27 @@ export class SharedFrames {
 }
 
 /**
- * Frames for one painter, as many as the screen shows, and fewer in a flood: when nobody could read what goes by, and while the machine is late with
- * them. The next one then waits before it is asked for, so that whoever needs the processor gets it, and what is painted is the newest.
+ * Frames for one painter, as many as the screen shows, and fewer while the machine is late with them: the next one then waits before it is asked for,
+ * so that whoever needs the processor gets it, and what is painted is the newest.
  */
 export class EasedFrames {
   /**
-   * @param work paints; true: all that is shown has changed, by itself
+   * @param work paints
    * @param options `late`: milliseconds from asking to the painted frame beyond which it was late; `rest`: the wait after two late frames, doubled by
-   * a third; `flood`: how many frames in a row that change everything are one; `pause`: the wait in it
+   * a third
    */
-  constructor(work, { late = 40, rest = 33, flood = 20, pause = 17, request = action => requestAnimationFrame(action), wait = (action, ms) => setTimeout(action, ms), now = () => performance.now() } = {}) {
-    Object.assign(this, { work, late, rest, flood, pause, request, wait, now });
+  constructor(work, { late = 40, rest = 33, request = action => requestAnimationFrame(action), wait = (action, ms) => setTimeout(action, ms), now = () => performance.now() } = {}) {
+    Object.assign(this, { work, late, rest, request, wait, now });
     this.isAsked = false;
     this.isClosed = false;
     /** Late frames lately: each one on time makes up for one. */
     this.debt = 0;
-    /** Frames in a row that changed everything. */
-    this.whole = 0;
   }
 
   ask() {
     if (this.isAsked || this.isClosed) return;
     this.isAsked = true;
-    const pause = Math.max(this.debt < 2 ? 0 : this.rest * (this.debt - 1), this.whole < this.flood ? 0 : this.pause);
-    if (pause === 0) this.begin(); else this.wait(() => this.begin(), pause);
+    if (this.debt < 2) this.begin(); else this.wait(() => this.begin(), this.rest * (this.debt - 1));
   }
 
   begin() {
@@ -92,7 +89,7 @@ export class EasedFrames {
     this.request(() => {
       this.isAsked = false;
       if (this.isClosed) return;
-      this.whole = this.work() ? this.whole + 1 : 0;
+      this.work();
       this.debt = this.now() - asked > this.late ? Math.min(3, this.debt + 1) : Math.max(0, this.debt - 1);
     });
   }

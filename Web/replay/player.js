@@ -70,13 +70,18 @@ export class Player {
   }
 
   seek(ms) {
-    const story = this.host.story;
-    const time = story ? Math.max(story.first, Math.min(ms, Math.max(story.last, story.live ? Date.now() : 0))) : ms;
+    const time = this.within(ms);
     this.sought = time;
     this.time = time;
     this.mode = "paused";
     this.host.seek(time);
     this.update();
+  }
+
+  /** The nearest moment that is recorded, as far as the story is known. */
+  within(ms) {
+    const story = this.host.story;
+    return story ? Math.max(story.first, Math.min(ms, Math.max(story.last, story.live ? Date.now() : 0))) : ms;
   }
 
   play() {
@@ -144,6 +149,8 @@ export class Player {
       this.playButton.title = label;
     }
     const story = this.host.story;
+    // A link may name a moment before or behind the recording.
+    if (this.sought != null && this.sought !== this.within(this.sought)) this.sought = this.time = this.within(this.sought);
     this.liveButton.hidden = story != null && !story.live;
     this.liveButton.setAttribute("aria-pressed", String(this.mode === "live"));
     if (this.mode === "live") this.clock.textContent = story && !story.live ? "the end" : clock(Date.now());

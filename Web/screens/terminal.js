@@ -138,7 +138,7 @@ class TerminalScreen {
       const kind = standing(pod);
       fill(this.about, statusShape(kind, { label: null }), h("span", { class: `words ${kind}`, title: pod.status?.evidence ?? null }, says(pod)), tickSince(h("span", { class: "quiet" }), sinceOf(pod), ...(isLive(pod) ? ["for "] : ["", " ago"])),
         h("span", { class: "mono quiet pod-command" }, pod.spec.command.join(" ") || pod.agent || ""));
-    } else if (store.hasLoaded) fill(this.about, h("span", { class: "quiet" }, "not known here"));
+    } else if (store.hasLoaded && !this.isAway) fill(this.about, h("span", { class: "quiet" }, "not known here"));
     this.showHolder();
   }
 
@@ -174,6 +174,7 @@ class TerminalScreen {
     if (state !== "gone" && state !== "denied") return;
     // Nothing comes of asking again.
     this.isAway = true;
+    if (!this.pod) fill(this.about);
     clearInterval(this.storyTimer);
     this.view.canvas.hidden = true;
     this.showHolder();
@@ -193,7 +194,6 @@ class TerminalScreen {
     const isPast = position.mode !== "live";
     this.element.classList.toggle("past", isPast && this.isLive);
     this.showHolder();
-    this.view.isLive = !isPast;
     if (!isPast && this.view.isTyping) this.view.schedule();
     if (isPast && this.view.isTyping) this.view.leave();
   }

@@ -37,12 +37,7 @@ export class TerminalView {
     // For tests and for people at the console.
     this.element.terminal = this;
     this.painter = new Painter(this.canvas);
-    /** Whether what is shown changes by itself: who scrubs sees every frame. */
-    this.isLive = false;
-    this.frames = new EasedFrames(() => {
-      this.paint();
-      return this.isLive && this.painter.painted * 2 >= this.screen.rows;
-    });
+    this.frames = new EasedFrames(() => this.paint());
     this.listen();
     this.touch = listenTouch(this);
     this.observer = new ResizeObserver(() => this.layout());

@@ -64,7 +64,7 @@ enum GateDecision: Equatable {
     }
 
     /// A person needs the role operator. A pod needs an active binding with the scope.
-    private static func missingRight(_ operation: Operation) -> String? {
+    static func missingRight(_ operation: Operation) -> String? {
         switch operation.author.kind {
         case .person:
             guard let role = operation.role, role >= .operator else {

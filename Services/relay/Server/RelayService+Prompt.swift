@@ -188,12 +188,15 @@ extension RelayService {
         let operation = GateDecision.Operation(
             kind: .approve(request.fingerprint), author: request.author, role: request.role,
             isGranted: isGranted(request.author, .approve, request.pod))
+        let options = pod.status?.options ?? []
+        if GateDecision.missingRight(operation) == nil, pod.status?.fingerprint == request.fingerprint, Self.key(request, options) == nil {
+            throw ErrorBody(.badRequest, Self.noSuchOption(options))
+        }
         let write = Write(pod: request.pod, author: request.author, role: request.role, via: "approve")
         run(message, pod, "approve", author: request.author, viewer: nil) { [self] in
-            let options = pod.status?.options ?? []
-            guard let key = Self.key(request, options) else {
-                return Applied(
-                    result: .denied, message: "the dialog has \(options.count) options; choose one of them by its number")
+            guard let key = Self.key(request, pod.status?.options ?? []) else {
+                if let words = GateDecision.missingRight(operation) { return Applied(result: .denied, message: words) }
+                return Applied(result: .screenChanged, message: "another dialog is open than the one that was seen; look at it first")
             }
             var applied = await self.write(key, operation, write, pod)
             guard applied.result == .applied else { return applied }
@@ -216,6 +219,14 @@ extension RelayService {
             let no = options.prefix(9).firstIndex(where: { $0.lowercased().split(whereSeparator: { !$0.isLetter }).contains { ["no", "reject", "deny", "cancel"].contains($0) } })
         else { return [0x1b] }
         return Array("\(no + 1)".utf8)
+    }
+
+    private static func noSuchOption(_ options: [String]) -> String {
+        switch options.count {
+        case 0: "the dialog has no numbered options: approve or reject it without one"
+        case 1: "the dialog has one option, number 1"
+        default: "the dialog has options 1 to \(min(9, options.count))"
+        }
     }
 
     private func cleared(_ pod: LivePod, _ fingerprint: String, after seq: UInt64) async -> Bool {

@@ -227,5 +227,6 @@ export function details(stage) {
     await go(page, "/pods/nobody-is-called-so");
     await page.until("document.querySelector('.banner:not([hidden])')?.textContent.includes('no pod')", "a word about it");
     await page.until("document.querySelector('.holder').disabled && document.querySelector('.holder').textContent.startsWith('Nothing to type into')", "no keyboard");
+    equal(await page.value("document.querySelector('.pod-about').textContent"), "", "said once");
   }, { allows: /404/ });
 }

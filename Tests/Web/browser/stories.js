@@ -176,6 +176,10 @@ export function stories(stage) {
     const at = await page.until("(at => at?.length === '2026-11-21T14:03:07.123Z'.length && at)(new URL(location.href).searchParams.get('t'))", "the moment in the address");
     await go(page, `/pods/${stage.pods.gone}?t=${at}`);
     await page.until(`document.querySelector('.pod-screen') && ${terminal}.text().includes('vanished-words')`, "the replay at that address");
+    // Behind its end nothing is recorded: the clock shows the nearest moment that is.
+    await go(page, `/pods/${stage.pods.gone}?t=${new Date(Date.parse(at) + 3_600_000).toISOString()}`);
+    await page.until(`document.querySelector('.pod-screen') && ${terminal}.text().includes('empty now')`, "its end");
+    await page.until("/\\+0:00:\\d\\d$/.test(document.querySelector('.transport .clock').textContent)", "the time of its end on the clock");
   });
 
   story("the page reconnects after the API was restarted, says so meanwhile, and types again", async page => {

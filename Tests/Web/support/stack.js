@@ -1,5 +1,5 @@
 // A local stack of its own for tests, screenshots and measures.
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -16,6 +16,14 @@ export class Stack {
     stack.home = mkdtempSync(join(tmpdir(), "switchback-web-"));
     stack.environment = { ...process.env, SWITCHBACK_HOME: stack.home, SWITCHBACK_WEB: process.env.SWITCHBACK_WEB ?? join(root, "Web"), NO_COLOR: "1" };
     delete stack.environment.SWITCHBACK_POD;
+    // Whoever breaks a run off leaves no servers behind.
+    for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]]) {
+      process.once(signal, () => {
+        spawnSync(join(stack.bin, "switchback"), ["down"], { env: stack.environment, stdio: "ignore" });
+        rmSync(stack.home, { recursive: true, force: true });
+        process.exit(128 + number);
+      });
+    }
     const up = JSON.parse(await stack.command("up", "--json"));
     stack.link = up.link;
     stack.address = up.address;

@@ -66,15 +66,14 @@ test("painting rests between frames while they come late, and not for a single l
   equal(painted, 12, "nothing after the end");
 });
 
-test("a frame is asked for once at a time; late is what comes late or takes long to paint, not what has rested; the longer of two waits counts", () => {
-  let now = 0, takes = 0, isWhole = false, asksAgain = false, painted = 0;
+test("a frame is asked for once at a time; late is what comes late or takes long to paint, not what has rested", () => {
+  let now = 0, takes = 0, asksAgain = false, painted = 0;
   const asked = [], waits = [];
   const frames = new EasedFrames(() => {
     painted++;
     now += takes;
     if (asksAgain) { asksAgain = false; frames.ask(); }
-    return isWhole;
-  }, { late: 40, rest: 33, flood: 1, pause: 17, request: action => asked.push(action), wait: (action, ms) => waits.push({ action, ms }), now: () => now });
+  }, { late: 40, rest: 33, request: action => asked.push(action), wait: (action, ms) => waits.push({ action, ms }), now: () => now });
   frames.ask();
   frames.ask();
   equal([asked.length, waits.length], [1, 0], "once, and without a timer");
@@ -84,14 +83,13 @@ test("a frame is asked for once at a time; late is what comes late or takes long
   takes = 41;
   asked.shift()();
   frames.ask();
-  isWhole = true;
   asked.shift()();
   frames.ask();
   frames.ask();
-  equal([asked.length, waits.map(({ ms }) => ms)], [0, [33]], "late twice, in a flood");
+  equal([asked.length, waits.map(({ ms }) => ms)], [0, [33]], "late twice");
   now += 500;
   waits.shift().action();
-  [takes, isWhole] = [40, false];
+  takes = 40;
   asked.shift()();
   frames.ask();
   equal([asked.length, waits.length], [1, 0], "on time after its rest");
@@ -99,20 +97,4 @@ test("a frame is asked for once at a time; late is what comes late or takes long
   frames.close();
   frames.ask();
   equal([asked.length, waits.length, painted], [0, 0, 5], "nothing is asked for after the end");
-});
-
-test("what changes as a whole again and again is painted half as often, until something does not", () => {
-  let isWhole = true, rested = 0, frame = null;
-  const frames = new EasedFrames(() => isWhole, { flood: 3, pause: 17, request: action => { frame = action; }, wait: (action, ms) => { rested = ms; action(); }, now: () => 0 });
-  const next = () => {
-    rested = 0;
-    frames.ask();
-    frame();
-    return rested;
-  };
-  equal([next(), next(), next(), next(), next()], [0, 0, 0, 17, 17]);
-  isWhole = false;
-  equal([next(), next()], [17, 0]);
-  isWhole = true;
-  equal([next(), next(), next(), next()], [0, 0, 0, 17]);
 });
