@@ -263,11 +263,17 @@ int cpty_pidfd(pid_t pid) {
 #endif
 }
 
-int cpty_lock(const char *path) {
+int cpty_lock(const char *path, int milliseconds) {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return -1;
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         int error = errno;
+        if (error == EINTR) continue;
+        if (error == EWOULDBLOCK && milliseconds > 0) {
+            poll(NULL, 0, 10);
+            milliseconds -= 10;
+            continue;
+        }
         close(fd);
         errno = error;
         return -1;

@@ -116,8 +116,22 @@ struct JoinTests {
         #expect(join.position == 8 && seen == [8])
         join.viewerStopped([Number(seq: 1_000_000)])
         var asked = try #require(number(join.viewerReads()))
-        for _ in 0..<StreamJoin<Number>.lackingLimit { asked = try #require(number(join.attached(asked, seq: 8, snapshot: {}) { _ in })) }
+        for _ in 0..<StreamJoin<Number>.patience { asked = try #require(number(join.attached(asked, seq: 8, snapshot: {}) { _ in })) }
         #expect(number(join.attached(asked, seq: 8, snapshot: {}) { _ in }) == nil && join.position == 8)
+    }
+
+    @Test("a snapshot without what was heard of is asked for again, so many times, and one that is taken begins anew")
+    func newest() {
+        var heard = NewestHeard(patience: 2)
+        var answers = [heard.isLacking(0)]
+        heard.note(numbers(3...5) + [.loss])
+        answers += [heard.isLacking(4), heard.isLacking(5)]
+        #expect(answers == [false, true, false])
+        heard.note(numbers(6...7))
+        heard.note([Number(seq: 2)])
+        // Twice is enough: what never comes is not waited for any more, also by what comes later.
+        answers = (0..<4).map { _ in heard.isLacking(6) }
+        #expect(answers == [true, true, false, false])
     }
 
     @Test("takes no snapshot that was asked for before the viewer looked at the past, and is not stopped by its failure")

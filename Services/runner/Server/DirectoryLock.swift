@@ -14,14 +14,9 @@ final class DirectoryLock: Sendable {
 
     /// - Throws: `conflict` where another runner has the directory, `unavailable` where it cannot be locked.
     init(_ directory: String) throws(ErrorBody) {
-        var descriptor = cpty_lock(directory + "/runner.lock")
         // A child that is between its fork and its program has its parent's files for a moment, also those of a runner that has just ended.
-        for _ in 0..<20 where descriptor < 0 && errno == EWOULDBLOCK {
-            usleep(10_000)
-            descriptor = cpty_lock(directory + "/runner.lock")
-        }
+        descriptor = cpty_lock(directory + "/runner.lock", 200)
         let reason = errno
-        self.descriptor = descriptor
         guard descriptor < 0 else { return }
         throw reason == EWOULDBLOCK
             ? ErrorBody(.conflict, "another runner keeps its pods in \(directory); stop it, or set SWITCHBACK_RUNNER_DIR to another folder")

@@ -47,7 +47,7 @@ struct PodDirectory: Sendable, Hashable {
     /// Whether the pod's shim lives: it holds the lock.
     func isShimAlive() -> Bool {
         guard FileManager.default.fileExists(atPath: lockFile) else { return false }
-        let descriptor = cpty_lock(lockFile)
+        let descriptor = cpty_lock(lockFile, 0)
         guard descriptor >= 0 else { return true }
         close(descriptor)
         return false

@@ -23,12 +23,8 @@ struct PodDirectory: Sendable, Equatable {
 
     /// Takes the lock; nil when another has it for longer than a look at it takes.
     func takeLock() -> Int32? {
-        for _ in 0..<20 {
-            let descriptor = cpty_lock(lock)
-            if descriptor >= 0 { return descriptor }
-            usleep(10_000)
-        }
-        return nil
+        let descriptor = cpty_lock(lock, 200)
+        return descriptor >= 0 ? descriptor : nil
     }
 
     func readSpec() throws -> ShimSpec { try JSON.decode(ShimSpec.self, from: FileBytes.read(spec)) }

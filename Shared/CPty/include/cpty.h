@@ -84,8 +84,9 @@ int cpty_peer_user(int socket, uid_t *user);
 /// A descriptor that is readable when the process ends, or -1 (errno).
 int cpty_pidfd(pid_t pid);
 
-/// Takes an exclusive lock on the file (made where missing); returns its descriptor, or -1 with errno EWOULDBLOCK when held.
-int cpty_lock(const char *path);
+/// Takes an exclusive lock on the file (made where missing), waiting for it at most so many milliseconds; returns its descriptor, or -1 with
+/// errno EWOULDBLOCK when held.
+int cpty_lock(const char *path, int milliseconds);
 
 /// Free and total bytes of the file system of `path`. 0 or an errno.
 int cpty_disk(const char *path, uint64_t *free_bytes, uint64_t *total_bytes);

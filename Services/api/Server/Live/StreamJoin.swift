@@ -36,15 +36,13 @@ struct StreamJoin<Item: Step> {
     /// Steps kept while a snapshot is under way. Beyond, the oldest go; the join then asks again.
     static var waitingLimit: Int { 8192 }
     /// Snapshots that may lack what was dropped.
-    static var lackingLimit: Int { 10 }
+    static var patience: Int { 10 }
 
     private var state = State.idle
     /// The number of the snapshot that was asked for last.
     private var asked = 0
-    /// The newest step that was dropped: whoever makes snapshots may hear of it later than we did.
-    private var dropped: UInt64 = 0
-    /// Snapshots in a row that lacked it.
-    private var lacking = 0
+    /// What was dropped.
+    private var dropped = NewestHeard(patience: patience)
 
     /// Where the viewer is, when it follows.
     var position: UInt64? {
@@ -67,14 +65,14 @@ struct StreamJoin<Item: Step> {
     mutating func receive(_ items: [Item], send: (Item) -> Void) -> Action {
         switch state {
         case .idle, .stale:
-            drop(items)
+            dropped.note(items)
             return .nothing
         case .attaching(var waiting):
             // The state holds no second reference while the array grows.
             state = .idle
             waiting.append(contentsOf: items)
             let excess = max(0, waiting.count - Self.waitingLimit)
-            drop(waiting[..<excess])
+            dropped.note(waiting[..<excess])
             waiting.removeFirst(excess)
             state = .attaching(waiting)
             return .nothing
@@ -83,20 +81,10 @@ struct StreamJoin<Item: Step> {
         }
     }
 
-    private mutating func drop(_ items: some Collection<Item>) {
-        for item in items where !item.isLoss { dropped = max(dropped, item.seq) }
-    }
-
     /// A snapshot has come, of the state after `seq`. One that is not the last that was asked for is of no use, nor is one that lacks what was dropped.
     mutating func attached(_ number: Int, seq: UInt64, snapshot: () -> Void, send: (Item) -> Void) -> Action {
         guard number == asked, case .attaching(let waiting) = state else { return .nothing }
-        // What never comes, as a frame that somebody made up, is not waited for.
-        if seq < dropped, lacking < Self.lackingLimit {
-            lacking += 1
-            return attach(waiting)
-        }
-        lacking = 0
-        dropped = 0
+        if dropped.isLacking(seq) { return attach(waiting) }
         snapshot()
         return follow(from: seq, waiting[...], send: send)
     }
@@ -112,8 +100,8 @@ struct StreamJoin<Item: Step> {
 
     /// The viewer does not read: these, what waits and whatever comes now is not for it.
     mutating func viewerStopped(_ items: [Item]) {
-        if case .attaching(let waiting) = state { drop(waiting) }
-        drop(items)
+        if case .attaching(let waiting) = state { dropped.note(waiting) }
+        dropped.note(items)
         state = .stale
     }
 

@@ -37,9 +37,7 @@ final class RawSession: TerminalSession {
     private var isScreenDue = false
     private var isScreenAsked = false
     private var hasBeenShown = false
-    /// The newest frame that was heard of: the relay may hear of it later than we did, and screens without it are asked for again, but not for ever.
-    private var newest: UInt64 = 0
-    private var lacking = 0
+    private var heard = NewestHeard(patience: 50)
 
     init(_ caller: SocketCaller) {
         self.caller = caller
@@ -136,8 +134,8 @@ final class RawSession: TerminalSession {
     private static let screenPause = TimeAmount.milliseconds(100)
 
     private func look(at frames: [LiveFrame]) {
+        heard.note(frames)
         for frame in frames {
-            if !frame.isLoss { newest = max(newest, frame.seq) }
             switch frame.content {
             case .control(.resize(let columns, let rows, _)): notify(Notice(size: [columns, rows], seq: frame.seq))
             case .control(.exit(let exit)): self.exit = exit
@@ -168,9 +166,7 @@ final class RawSession: TerminalSession {
                 session.socket?.send(WebSocketWire.message(.binary, payload: screen.ansi))
                 if !session.hasBeenShown { session.notify(Notice(size: [screen.columns, screen.rows], seq: screen.seq)) }
                 session.hasBeenShown = true
-                let isLate = screen.seq < session.newest && session.lacking < 50
-                session.lacking = isLate ? session.lacking + 1 : 0
-                if isLate { return session.screenIsDue() }
+                if session.heard.isLacking(screen.seq) { return session.screenIsDue() }
                 if let exit = session.exit { session.finish(exit) }
             case .failure(let error):
                 session.attempts += 1
