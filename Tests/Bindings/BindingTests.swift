@@ -251,9 +251,9 @@ struct BindingTests {
         try it.say("executing", "tool", of: a, seq: 6)
         try await eventually("it was not closed") { try await it.client.attention().isEmpty ? true : nil }
         try await eventually("the events did not come") { it.told("attention") == ["opened", "closed"] ? true : nil }
-        try it.say("waiting", "approval", of: a, seq: 6, fingerprint: "proceed", asks: ("Do you want to proceed?", "Bash command · rm -rf build"))
+        try it.say("waiting", "approval", of: a, seq: 6, fingerprint: "proceed", asks: ("Do you want to proceed?", "Bash command\nrm -rf build"))
         let asked = try await eventually("nothing was opened") { try await it.client.attention().first }
-        #expect(asked.summary == "Do you want to proceed? Bash command · rm -rf build" && asked.status?.about == "Bash command · rm -rf build")
+        #expect(asked.summary == "Do you want to proceed? Bash command · rm -rf build" && asked.status?.about == "Bash command\nrm -rf build")
         try it.say("executing", "tool", of: a, seq: 6)
         try await eventually("it was not closed") { try await it.client.attention().isEmpty ? true : nil }
         try it.say("waiting", "login", of: a, seq: 7)

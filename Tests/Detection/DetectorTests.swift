@@ -42,7 +42,7 @@ struct DetectorTests {
         #expect(play.statuses == ["idle", "executing", "waiting", "executing", "idle"])
         let asked = play.said.first { $0.status.status == "waiting" }?.status
         #expect(asked?.question == "Do you want to proceed?")
-        #expect(asked?.about == "Bash command · rm -rf build")
+        #expect(asked?.about == "Bash command\nrm -rf build")
         #expect(asked?.options?.count == 3)
         #expect(asked?.fingerprint?.count == 16)
         #expect(play.now == "idle/turn_done")
@@ -50,8 +50,8 @@ struct DetectorTests {
 
     @Test("What a question is about is what stands above it in its box; where no edge says where a dialog begins, nothing is")
     func about() {
-        func status(_ agent: String, _ rows: [String]) -> PodStatus? {
-            var play = Play(agent)
+        func status(_ agent: String, _ rows: [String], columns: Int = 80) -> PodStatus? {
+            var play = Play(agent, columns: columns)
             play.at(0, feed: Play.screen(rows))
             play.wait(until: 3000)
             return play.said.last { $0.status.status == "waiting" }?.status
@@ -61,9 +61,42 @@ struct DetectorTests {
             "│ src/main.c                           │", "│                                      │", "│ Do you want to make this edit?       │",
             "│ ❯ 1. Yes                             │", "│   2. No, and say what to do (esc)    │", "╰──────────────────────────────────────╯",
         ]
-        #expect(status("claude", boxed)?.about == "Edit file · src/main.c")
+        #expect(status("claude", boxed)?.about == "Edit file\nsrc/main.c")
+        let divided = [
+            "● I will run a command.", "  Words of the turn.", String(repeating: "─", count: 60), " Bash command",
+            " Tip: something about modes — choose it somewhere far to the", " right below",
+            " Run the tests", String(repeating: "╌", count: 60), " │ make test | tee log; echo this one is so long that it", " │ takes two rows", String(repeating: "╌", count: 60),
+            " Do you want to proceed?", " ❯ 1. Yes", "   2. No", "", " Esc to cancel",
+        ]
+        let about = status("claude", divided, columns: 60)?.about
+        #expect(about == "Bash command\nRun the tests\nmake test | tee log; echo this one is so long that it\ntakes two rows", "\(about ?? "")")
+        let headed = [
+            "● 31 keys have no owner.", "  31 keys, all of them old.", String(repeating: "─", count: 60), " ☐ Keys", "",
+            "What should happen to them?", "", "❯ 1. Keep them", "  2. Delete them",
+            String(repeating: "─", count: 60), "  3. Chat about this", "", "Enter to select · ↑/↓ to navigate · Esc to cancel",
+        ]
+        #expect(status("claude", headed)?.about == "☐ Keys")
         let open = status("codex", ["  Words that somebody said before."] + Dialogs.all[3].rows)
         #expect(open?.question == "$ rm -rf build" && open?.about == nil, "\(open?.question ?? ""): \(open?.about ?? "")")
+    }
+
+    @Test("A question on the last row is about what stands right above it, and is another one where that is something else")
+    func lastRow() {
+        func status(_ command: [String], columns: Int = 80) -> PodStatus {
+            var play = Play("aider", columns: columns)
+            play.at(0, feed: Play.screen(["Tokens: 2.3k sent, 66 received.", ""] + command + ["Run shell command? (Y)es/(N)o/(D)on't ask again [Yes]: "]))
+            play.wait(until: 3000)
+            return play.detector.status
+        }
+        let harmless = status(["make test"])
+        #expect(harmless.reason == "approval" && harmless.question?.hasPrefix("Run shell command?") == true, "\(harmless)")
+        #expect(harmless.about == "make test")
+        let other = status(["rm -rf build"])
+        #expect(other.question == harmless.question && other.about == "rm -rf build")
+        #expect(other.fingerprint != harmless.fingerprint && status(["make test"]).fingerprint == harmless.fingerprint)
+        // However wide the terminal is.
+        let long = "make test SUITES=one,two,three,four OUTPUT=somewhere/far/away"
+        #expect(status([String(long.prefix(60)), String(long.dropFirst(60))], columns: 60).fingerprint == status([long]).fingerprint)
     }
 
     @Test("A title that turns for a moment while a program starts is no turn; one that was given its prompt at the start works")

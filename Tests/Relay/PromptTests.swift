@@ -153,6 +153,19 @@ struct PromptTests {
         #expect(shim.typed.last?.bytes == Array("1".utf8))
     }
 
+    @Test("A question on a last row that came instead of the one that was seen is known by what stands above it")
+    func lastRow() throws {
+        let reader = DialogReader.detection(folders: [URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Agents").standardized.path])
+        func read(_ command: String, isSeen: Bool = true) -> String? {
+            let screen = "I will run a command.\r\n\r\n\(command)\r\nRun shell command? (Y)es/(N)o/(D)on't ask again [Yes]: "
+            return reader.read(Array(screen.utf8), 80, 24, "aider", 7, isSeen)?.fingerprint
+        }
+        #expect(read("make test") != nil && read("make test") == read("make test"))
+        #expect(read("make test") != read("rm -rf build"))
+        // Words that only look like a question hold up no prompt before the detector believes them.
+        #expect(read("make test", isSeen: false) == nil)
+    }
+
     @Test("A dialog that came instead of the one that was seen is not approved, though no detector has read it yet")
     func replaced() async throws {
         let stage = try await RelayStage()

@@ -23,7 +23,7 @@ struct RelayStage {
         let relayBus = try await server.connect(name: "relay")
         try await JetStream(relayBus).ensureStreams()
         // The detector's rules are tested elsewhere; here a dialog is what says so.
-        let dialogs = DialogReader { screen, _, _, _, seq in
+        let dialogs = DialogReader { screen, _, _, _, seq, _ in
             let text = String(decoding: screen, as: UTF8.self)
             guard text.contains("Allow this") else { return nil }
             // "Allow this <two>?"

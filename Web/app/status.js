@@ -33,7 +33,7 @@ const reasons = {
 };
 
 /** What a person is asked, and about what; nothing where nobody is. */
-export const askedOf = status => status?.question && (status.about ? `${status.question} ${status.about}` : status.question);
+export const askedOf = status => status?.question && (status.about ? `${status.question} ${status.about.replaceAll("\n", " · ")}` : status.question);
 
 /** "waits for an approval", "is thinking", "exit 1": what follows the pod's name. */
 export function says(pod) {

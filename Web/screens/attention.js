@@ -6,6 +6,7 @@ import { links } from "../app/router.js";
 import { askedOf, heldWords, othersHeld, says, standing, statusShape } from "../app/status.js";
 import { tickSince } from "../app/live.js";
 import { TerminalConnection } from "../terminal/connection.js";
+import { lineText } from "../terminal/state.js";
 import { paintPicture } from "../replay/timeline.js";
 
 export function open(address, shell) { return new AttentionScreen(address, shell); }
@@ -79,12 +80,13 @@ class Card {
     this.title = h("h2", {});
     this.since = h("span", { class: "quiet" });
     this.summary = h("p", { class: "attention-summary" });
+    this.about = h("p", { class: "attention-about mono" });
     this.blocks = h("p", { class: "attention-blocks" });
     this.actions = h("div", { class: "actions" });
     this.message = h("p", { class: "message", role: "alert" });
-    this.element = h("li", { class: "attention-card" }, h("div", { class: "attention-text" }, h("header", { class: "attention-head" }, this.title, this.since), this.summary, this.blocks, this.actions, this.message), this.picture);
+    this.element = h("li", { class: "attention-card" }, h("div", { class: "attention-text" }, h("header", { class: "attention-head" }, this.title, this.since), this.summary, this.about, this.blocks, this.actions, this.message), this.picture);
     if (item.pod) {
-      this.connection = new TerminalConnection(item.pod, { screen: screen => { this.screen = screen; paintPicture(this.canvas, screen, Math.min(440, this.picture.clientWidth || 440)); } }, { rate: 2, cache: false }).open();
+      this.connection = new TerminalConnection(item.pod, { screen: screen => this.showPicture(screen) }, { rate: 2, cache: false }).open();
       this.picture.href = links.pod(item.pod);
       this.picture.setAttribute("aria-label", `Open the terminal of ${store.name(item.pod)}`);
     } else this.picture.hidden = true;
@@ -92,15 +94,28 @@ class Card {
 
   close() { this.connection?.close(); }
 
+  /** The screen, as much as there is room for: its last words, where a dialog stands. */
+  showPicture(screen) {
+    paintPicture(this.canvas, screen, Math.min(440, this.picture.clientWidth || 440));
+    const height = this.canvas.height / (devicePixelRatio || 1), row = height / screen.rows;
+    this.picture.style.minHeight = `${Math.min(280, Math.ceil(height))}px`;
+    const written = (screen.lines.findLastIndex(line => lineText(line) !== "") + 2) * row;
+    this.canvas.style.top = `${-Math.max(0, Math.min(written, height) - this.picture.clientHeight)}px`;
+  }
+
   update(item) {
     this.item = item;
     const name = item.pod ? store.name(item.pod) : item.subject;
-    const key = JSON.stringify([item.kind, name, item.summary, item.blocks, item.frees, item.status?.fingerprint, item.status?.options, store.offered.size]);
+    const key = JSON.stringify([item.kind, name, item.summary, item.blocks, item.frees, item.status?.fingerprint, item.status?.options, item.status?.about, store.offered.size]);
     if (key === this.key) return;
     this.key = key;
     fill(this.title, statusShape("waiting", { size: 14, label: null }), item.pod ? h("span", {}, h("strong", {}, name), ` ${verbs[item.kind] ?? "needs you"}`) : h("span", {}, verbs[item.kind] ?? "Needs you"));
     tickSince(this.since, Date.parse(item.opened));
-    this.summary.textContent = named(item.summary);
+    // The status says apart what the dialog asks, and what about: a command, a change.
+    const { question, about } = item.status?.fingerprint ? item.status : {};
+    this.summary.textContent = named(question || item.summary);
+    this.about.textContent = about ?? "";
+    this.about.hidden = !about;
     const words = heldWords(item);
     this.blocks.hidden = !words;
     this.blocks.textContent = words;

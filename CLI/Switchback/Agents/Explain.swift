@@ -33,7 +33,7 @@ struct Explain: AsyncParsableCommand {
         Out.print("\(style.bold(pod.name))  \(StatusWords.coloured(status, style))\(since)")
         if let evidence = status.evidence { Out.print("  \(evidence)") }
         if let question = status.question {
-            if let about = status.about { Out.print("  " + about) }
+            for line in status.about?.split(separator: "\n") ?? [] { Out.print("  " + line) }
             Out.print("  " + style.bold(question))
             for (index, option) in (status.options ?? []).enumerated() { Out.print("    \(index + 1). \(option)") }
         }

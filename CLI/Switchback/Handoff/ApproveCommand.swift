@@ -44,7 +44,7 @@ struct ApproveCommand: AsyncParsableCommand {
         let applied = try await backend.api.approve(pod.pod.text, fingerprint: seen, option: option, reject: reject ? true : nil)
         if output.json { return Out.printJSON(applied) }
         if let status = pod.status, let question = status.question, fingerprint == nil {
-            if let about = status.about { Out.print(about) }
+            for line in status.about?.split(separator: "\n") ?? [] { Out.print(String(line)) }
             Out.print(question)
         }
         Out.print(applied.message ?? said(options))

@@ -158,5 +158,5 @@ extension PodStatus {
     }
 
     /// What a person is shown of it: many dialogs ask the same, of different things.
-    var summary: String? { question.map { question in about.map { "\(question) \($0)" } ?? question } ?? evidence }
+    var summary: String? { question.map { question in about.map { "\(question) \($0.replacing("\n", with: " · "))" } ?? question } ?? evidence }
 }

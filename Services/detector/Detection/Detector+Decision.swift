@@ -1,5 +1,6 @@
 internal import Agents
 public import Contract
+internal import Terminal
 
 /// From evidence to a status that lasts.
 extension Detector {
@@ -145,7 +146,9 @@ extension Detector {
                 new.fingerprint = dialog.fingerprint
             } else if let text = piece?.text, !text.isEmpty, piece?.source != .title, piece?.source != .hook {
                 new.question = text
-                new.fingerprint = Self.fingerprint(text)
+                let (about, all) = piece?.region == "last" ? askedAbout : ("", "")
+                new.about = about.isEmpty ? nil : about
+                new.fingerprint = Self.fingerprint(all + text)
             }
             if piece?.source == .wait {
                 (new.question, new.about, new.options, new.fingerprint) = (nil, nil, nil, nil)
@@ -163,6 +166,14 @@ extension Detector {
         }
         if status == .waiting, piece?.reason == "quota" { new.retry = piece?.text }
         return new
+    }
+
+    /// What a question on the last rows is about: "Run it? (y/n)" is another question where another command stands above it.
+    private var askedAbout: (shown: String, all: String) {
+        guard let first = reading.hint?.lowerBound ?? (reading.prompt == nil ? nil : reading.last) else { return ("", "") }
+        let reader = ScreenReader(rows: rows, columns: terminal.columns, cursor: nil, kind: kind, isUnmarked: false)
+        let above = reader.paragraph(above: first)
+        return (reader.lines(above), above.map { rows[$0].contentText }.joined())
     }
 
     /// The status stays; what is said of it may change.

@@ -273,7 +273,35 @@ extension ScreenReader {
         }
         let hex = String(hash, radix: 16)
         // Without an edge above it nobody knows where a dialog begins.
-        let about = rules > 0 ? (start..<top).filter { rows[$0].kind == .text }.map { rows[$0].contentText }.joined(separator: " · ") : ""
-        return (String(repeating: "0", count: 16 - hex.count) + hex, Array(words.prefix(400)), String(about.prefix(400)))
+        let about = rules > 0 ? lines((edge(of: start..<top) ?? start)..<top) : ""
+        return (String(repeating: "0", count: 16 - hex.count) + hex, Array(words.prefix(400)), about)
+    }
+
+    /// The row below the last unbroken rule in a range: broken ones divide a dialog, and unbroken ones begin it.
+    private func edge(of range: Range<Int>) -> Int? {
+        range.last { rows[$0].kind == .rule && rows[$0].content.first.map { !Self.brokenRules.contains($0) } ?? true }.map { $0 + 1 }
+    }
+
+    private static let brokenRules = Set("╌┄┈╍┅┉".unicodeScalars.map(\.value))
+
+    /// The words of rows, a line for each, 400 characters at most. A program's advice on itself is no part of what it asks.
+    func lines(_ range: Range<Int>) -> String {
+        var lines: [String] = []
+        var isAdvice = false
+        for index in range where rows[index].kind == .text {
+            let text = rows[index].contentText
+            // It goes on in the next row where it reached the end of this one.
+            let goesOn = isAdvice && rows[index - 1].length * 4 > columns * 3
+            isAdvice = text.hasPrefix("Tip: ") || goesOn
+            if !isAdvice { lines.append(text) }
+        }
+        return String(lines.joined(separator: "\n").prefix(400))
+    }
+
+    /// What stands right above the last row, up to a blank one: what a question on that row is about.
+    func paragraph(above last: Int) -> Range<Int> {
+        var start = last
+        while start > 0, last - start < 40, rows[start - 1].kind == .text { start -= 1 }
+        return start..<last
     }
 }

@@ -145,7 +145,7 @@ extension RelayService {
             if let dialogs, operation.kind == .submit || operation.kind == .type {
                 guard let screen = pod.screen(after: moment.outSeq) else { continue }
                 let agent = moment.status?.agent
-                if let dialog = dialogs.read(screen.bytes, screen.columns, screen.rows, agent, moment.outSeq) {
+                if let dialog = dialogs.read(screen.bytes, screen.columns, screen.rows, agent, moment.outSeq, false) {
                     return Applied(
                         result: .approvalOpen,
                         message: "a dialog is open (\(dialog.reason ?? "")); a prompt never answers it. Approve or reject it first")
@@ -154,7 +154,7 @@ extension RelayService {
             if case .approve(let seen) = operation.kind, let dialogs, moment.status.map({ $0.seq < moment.outSeq }) ?? false {
                 // What came since the detector spoke may be another dialog, whose words it has not read yet.
                 guard let screen = pod.screen(after: moment.outSeq) else { continue }
-                let dialog = dialogs.read(screen.bytes, screen.columns, screen.rows, moment.status?.agent, moment.outSeq)
+                let dialog = dialogs.read(screen.bytes, screen.columns, screen.rows, moment.status?.agent, moment.outSeq, true)
                 if let open = dialog?.fingerprint, open != seen {
                     return Applied(result: .screenChanged, message: "another dialog is open than the one that was seen; look at it first")
                 }

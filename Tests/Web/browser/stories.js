@@ -319,10 +319,26 @@ export function stories(stage) {
     await page.until("[...document.querySelectorAll('.tile.is-waiting')].some(tile => tile.textContent.includes('asker'))", "the fleet to say that it waits");
     await go(page, "/attention");
     await page.until("[...document.querySelectorAll('.attention-card')].some(card => card.textContent.includes('asker'))", "the question");
+    equal(await page.value("['.attention-summary', '.attention-about'].map(part => [...document.querySelectorAll('.attention-card')].find(card => card.textContent.includes('asker')).querySelector(part).textContent)"),
+      ["Do you want to proceed?", "Bash command\ngit push origin v2.4.0\nPush the release tag"], "what it asks, and about what");
     await page.value("[...document.querySelectorAll('.attention-card')].find(card => card.textContent.includes('asker')).querySelector('.actions button').click()");
     await page.until("![...document.querySelectorAll('.attention-card')].some(card => card.textContent.includes('asker'))", "the question to go");
     await stage.stack.until(async () => (await stage.stack.screenAt(pod)).includes("v2.4.0 is built and pushed"), "the agent to go on");
     await stage.stack.command("stop", pod);
+  });
+
+  story("a question at the end of a tall screen is in its picture, and says what it is about", async page => {
+    await offered("/v1/attention");
+    const pod = await stage.stack.run("tall", ["bash", "-c", "seq 1 60; echo; echo 'rm -rf build'; printf 'Run it? (y/n) '; read -r answer"], ["--size", "80x70"]);
+    try {
+      await go(page, "/attention");
+      const card = "[...document.querySelectorAll('.attention-card')].find(card => card.textContent.includes('tall'))";
+      await page.until(`${card}?.querySelector('.attention-about').textContent === 'rm -rf build'`, "what it is about");
+      equal(await page.value(`${card}.querySelector('.attention-summary').textContent`), "Run it? (y/n)");
+      await page.until(`${card}.querySelector('canvas').painter != null && parseFloat(${card}.querySelector('canvas').style.top) < -50`, "the picture's end");
+      const ends = await page.value(`(card => { const canvas = card.querySelector("canvas").getBoundingClientRect(), picture = card.querySelector(".attention-picture").getBoundingClientRect(); return { row: canvas.top + canvas.height * 63 / 70, top: picture.top, bottom: picture.bottom }; })(${card})`);
+      ok(ends.row > ends.top && ends.row <= ends.bottom, `row 63 of 70 is in sight: ${JSON.stringify(ends)}`);
+    } finally { await stage.stack.command("stop", pod); }
   });
 
   story("the topology shows a new binding without a reload, nodes stay where they are, and the past has it not", async page => {
