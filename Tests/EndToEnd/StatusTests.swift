@@ -40,6 +40,39 @@ struct StatusTests {
         return (process.terminationStatus, text)
     }
 
+    @Test("A question read as a line is answered with Enter, one read as a key without; the same words about something else are another question")
+    func questions() async throws {
+        let stack = try await Stack.start()
+        let script = """
+            echo 'make test'; read -r -p 'Run it? (y/n) ' a; echo "first $a"; echo; echo 'rm -rf build'; read -r -p 'Run it? (y/n) ' a; echo "second $a"; echo
+            read -r -n 1 -p 'Go on? [y/n] ' a; echo; echo "third $a"; read -r -t 3 a && echo "more came" || echo "no more came"; sleep 60
+            """
+        let asker = try await stack.run(["bash", "-c", script], name: "asker").pod
+        func asked(about: String?, _ question: String) async throws -> String {
+            try await eventually(within: .seconds(20), "\(question) about \(about ?? "nothing") was not told") {
+                let status = try await api(stack).status(asker.text)
+                return status.status == "waiting" && status.question == question && status.about == about ? status.fingerprint : nil
+            }
+        }
+        func shows(_ text: String) async throws {
+            try await eventually(within: .seconds(20), "\(text) is not on the screen") { String(decoding: try await api(stack).screen(asker.text).body, as: UTF8.self).contains(text) ? true : nil }
+        }
+        let first = try await asked(about: "make test", "Run it? (y/n)")
+        let yes = try await api(stack).approve(asker.text, fingerprint: first, option: nil, reject: nil)
+        #expect(yes.result == .applied && yes.tookEffect == true, "\(yes)")
+        try await shows("first y")
+        let second = try await asked(about: "rm -rf build", "Run it? (y/n)")
+        let stale = await #expect(throws: ErrorBody.self) { try await api(stack).approve(asker.text, fingerprint: first, option: nil, reject: nil) }
+        #expect(stale?.code.rawValue == "screen_changed", "\(String(describing: stale))")
+        let no = try await api(stack).approve(asker.text, fingerprint: second, option: nil, reject: true)
+        #expect(no.result == .applied && no.tookEffect == true, "\(no)")
+        try await shows("second n")
+        let third = try await asked(about: nil, "Go on? [y/n]")
+        #expect(try await api(stack).approve(asker.text, fingerprint: third, option: nil, reject: nil).tookEffect == true)
+        try await shows("third y")
+        try await shows("no more came")
+    }
+
     @Test("A shell's prompt, a running command, a password prompt and a silent build are told apart, as ps and explain show")
     func programs() async throws {
         let stack = try await Stack.start()

@@ -144,7 +144,7 @@ extension Detector {
                 new.about = dialog.about.isEmpty ? nil : dialog.about
                 new.options = dialog.options
                 new.fingerprint = dialog.fingerprint
-            } else if let text = piece?.text, !text.isEmpty, piece?.source != .title, piece?.source != .hook {
+            } else if let text = piece?.text, !text.isEmpty, piece?.source != .title, piece?.source != .hook, piece?.rule != "modal" {
                 new.question = text
                 let (about, all) = piece?.region == "last" ? askedAbout : ("", "")
                 new.about = about.isEmpty ? nil : about

@@ -289,6 +289,8 @@ final class LivePod: Sendable {
     var wantsBracketedPaste: Bool { state.withLock { $0.terminal.modes.bracketedPaste } }
     var newestOutput: UInt64 { state.withLock { $0.outSeq } }
     var size: (columns: Int, rows: Int) { state.withLock { ($0.terminal.columns, $0.terminal.rows) } }
+    /// What stands in the cursor's row.
+    var cursorLine: String { state.withLock { $0.terminal.rowText($0.terminal.cursor.row) } }
     var hasExited: Bool { state.withLock { $0.exit != nil } }
 
     func noteExit(_ exit: Exit) { state.withLock { $0.exit = exit } }

@@ -188,32 +188,42 @@ extension RelayService {
         let operation = GateDecision.Operation(
             kind: .approve(request.fingerprint), author: request.author, role: request.role,
             isGranted: isGranted(request.author, .approve, request.pod))
-        let options = pod.status?.options ?? []
-        if GateDecision.missingRight(operation) == nil, pod.status?.fingerprint == request.fingerprint, Self.key(request, options) == nil {
-            throw ErrorBody(.badRequest, Self.noSuchOption(options))
+        if GateDecision.missingRight(operation) == nil, let status = pod.status, status.fingerprint == request.fingerprint, Self.key(request, status) == nil {
+            throw ErrorBody(.badRequest, Self.noSuchOption(status.options ?? []))
         }
         let write = Write(pod: request.pod, author: request.author, role: request.role, via: "approve")
         run(message, pod, "approve", author: request.author, viewer: nil) { [self] in
-            guard let key = Self.key(request, pod.status?.options ?? []) else {
+            guard let key = Self.key(request, pod.status) else {
                 if let words = GateDecision.missingRight(operation) { return Applied(result: .denied, message: words) }
                 return Applied(result: .screenChanged, message: "another dialog is open than the one that was seen; look at it first")
             }
             var applied = await self.write(key, operation, write, pod)
             guard applied.result == .applied else { return applied }
-            let seq = applied.seq ?? pod.newestOutput
-            applied.tookEffect = await cleared(pod, request.fingerprint, after: seq)
+            // A letter that still stands behind its question was not the answer: the program reads a line.
+            if let question = pod.status?.question, await !cleared(pod, request.fingerprint, within: Self.letterLimit), Self.stands(key, behind: question, pod.cursorLine) {
+                let sent = await self.write([0x0d], operation, write, pod)
+                guard sent.result == .applied else {
+                    applied.message = "typed and not sent: " + (sent.message ?? sent.result.rawValue)
+                    applied.tookEffect = false
+                    return applied
+                }
+            }
+            applied.tookEffect = await cleared(pod, request.fingerprint, within: Self.effectLimit)
             if applied.tookEffect == false { applied.message = "typed, but the dialog is still there" }
             return applied
         }
     }
 
-    /// What is typed: the option's digit; without options the letter that prompts of that kind take.
-    static func key(_ request: Approve, _ options: [String]) -> [UInt8]? {
-        if let option = request.option {
-            guard option >= 1, option <= min(9, max(options.count, 1)) else { return nil }
-            return options.isEmpty ? Array("y".utf8) : Array("\(option)".utf8)
+    /// What is typed: the option's digit; without options the key that the question names, or the letter that such questions take.
+    static func key(_ request: Approve, _ status: PodStatus?) -> [UInt8]? {
+        let options = status?.options ?? []
+        if let option = request.option, option < 1 || option > min(9, max(options.count, 1)) { return nil }
+        guard !options.isEmpty else {
+            let question = status?.question?.lowercased() ?? ""
+            if request.reject == true { return question.contains("esc to ") || question.contains("(esc)") ? [0x1b] : Array("n".utf8) }
+            return question.contains("enter to ") ? [0x0d] : Array("y".utf8)
         }
-        guard !options.isEmpty else { return Array((request.reject == true ? "n" : "y").utf8) }
+        if let option = request.option { return Array("\(option)".utf8) }
         guard request.reject == true else { return Array("1".utf8) }
         guard
             let no = options.prefix(9).firstIndex(where: { $0.lowercased().split(whereSeparator: { !$0.isLetter }).contains { ["no", "reject", "deny", "cancel"].contains($0) } })
@@ -229,8 +239,18 @@ extension RelayService {
         }
     }
 
-    private func cleared(_ pod: LivePod, _ fingerprint: String, after seq: UInt64) async -> Bool {
-        let end = ContinuousClock.now + Self.effectLimit
+    /// How long a program that reads single keys has for a letter.
+    private static let letterLimit = Duration.milliseconds(500)
+
+    static func stands(_ key: [UInt8], behind question: String, _ line: String) -> Bool {
+        guard key.count == 1, (0x61...0x7a).contains(key[0]) else { return false }
+        func trimmed(_ text: some StringProtocol) -> String { String(text.reversed().drop(while: \.isWhitespace).reversed()) }
+        let line = trimmed(line)
+        return line.utf8.last == key[0] && trimmed(line.dropLast()).hasSuffix(trimmed(question))
+    }
+
+    private func cleared(_ pod: LivePod, _ fingerprint: String, within limit: Duration) async -> Bool {
+        let end = ContinuousClock.now + limit
         while pod.status?.fingerprint == fingerprint {
             guard ContinuousClock.now < end, (try? await Task.sleep(for: .milliseconds(5))) != nil else { return false }
         }

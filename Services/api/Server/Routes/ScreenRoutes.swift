@@ -73,7 +73,26 @@ struct ScreenRoutes {
         return response
     }
 
+    /// How long a pod that has just started may say nothing that relay or recorder have heard of: whoever starts one asks for its screen at once.
+    private static let firstFrame = Duration.seconds(5)
+
+    /// Whether a pod that nobody knows a frame of is asked about again, after a moment.
+    private static func mayYetSpeak(_ pod: Pod, _ error: ErrorBody) async -> Bool {
+        guard error.code == .notFound, pod.lifecycle.isLive, .now() < (pod.started ?? pod.created) + firstFrame else { return false }
+        return (try? await Task.sleep(for: .milliseconds(50))) != nil
+    }
+
     private func shown(_ pod: Pod, at: Timestamp?, seq: UInt64?, _ service: TerminalService) async throws(ErrorBody) -> sending Shown {
+        while true {
+            do throws(ErrorBody) {
+                return try await shownNow(pod, at: at, seq: seq, service)
+            } catch {
+                guard await Self.mayYetSpeak(pod, error) else { throw error }
+            }
+        }
+    }
+
+    private func shownNow(_ pod: Pod, at: Timestamp?, seq: UInt64?, _ service: TerminalService) async throws(ErrorBody) -> sending Shown {
         if at == nil, seq == nil {
             do throws(ErrorBody) {
                 let attached = try await service.relay.screen(Attach(pod: pod.pod, format: .snapshot))
@@ -115,13 +134,23 @@ struct ScreenRoutes {
 
     // MARK: - Timeline and search
 
+    private func timeline(_ wanted: GetTimeline, of pod: Pod, _ service: TerminalService) async throws(ErrorBody) -> Timeline {
+        while true {
+            do throws(ErrorBody) {
+                return try await service.recorder.timeline(wanted)
+            } catch {
+                guard await Self.mayYetSpeak(pod, error) else { throw error }
+            }
+        }
+    }
+
     @Sendable private func timeline(_ request: APIRequest) async throws -> Response {
         let pod = try await service.pod(request.pathPod)
         let start = pod.started ?? pod.created
-        var timeline = try await service.asking(for: request.person).recorder.timeline(
-            GetTimeline(
-                pod: pod.pod, from: try request.time("from", start: start), to: try request.time("to", start: start),
-                buckets: try request.integer("buckets", in: 1...2000)))
+        let wanted = GetTimeline(
+            pod: pod.pod, from: try request.time("from", start: start), to: try request.time("to", start: start),
+            buckets: try request.integer("buckets", in: 1...2000))
+        var timeline = try await timeline(wanted, of: pod, service.asking(for: request.person))
         // What the agent was doing is the registry's to say.
         let history = try await service.registry.history(PodRequest(pod: pod.pod, author: request.person.author))
         timeline.entries += history.entries.filter { $0.what == "status" }.map { entry in
