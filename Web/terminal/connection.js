@@ -22,6 +22,8 @@ export class TerminalConnection {
     this.place = null;
     this.wish = null;
     this.underWay = null;
+    /** Seeks in a row that the server could not answer. */
+    this.refusals = 0;
     /** Whether secrets of the past are shown: for admins, and noted in the audit log. */
     this.reveals = false;
     this.cache = cache ? new ScreenCache() : null;
@@ -114,8 +116,21 @@ export class TerminalConnection {
       }
       case "position": this.moved(message); break;
       case "error":
+        // What could not be had just now is asked for again, unless somebody wants something else meanwhile.
+        if (this.underWay != null && this.wish == null && ["unavailable", "timed_out"].includes(message.error.code) && this.refusals++ < 8) {
+          const place = this.underWay;
+          clearTimeout(this.patience);
+          this.patience = setTimeout(() => { if (this.underWay === place) { this.underWay = null; this.wish ??= place; this.flush(); } }, 500);
+          this.events.error?.(message.error);
+          break;
+        }
         this.underWay = null;
-        if (this.isReturning) { this.isReturning = false; this.events.screen?.(this.screen); }
+        if (this.isReturning) {
+          this.isReturning = false;
+          this.events.screen?.(this.screen);
+          // The moment cannot be had, and nothing was ever shown: better the newest than nothing.
+          if (this.position == null && this.wish == null) this.live();
+        }
         this.events.error?.(message.error);
         this.flush();
         break;
@@ -134,6 +149,7 @@ export class TerminalConnection {
       clearTimeout(this.patience);
       const place = this.underWay;
       this.underWay = null;
+      this.refusals = 0;
       this.events.answered?.(place);
     }
     this.become("open");
@@ -184,7 +200,11 @@ export class TerminalConnection {
     this.patience = setTimeout(() => {
       if (this.underWay == null) return;
       this.become("behind");
-      this.patience = setTimeout(() => { this.underWay = null; this.flush(); }, 3000);
+      this.patience = setTimeout(() => {
+        this.wish ??= this.underWay;
+        this.underWay = null;
+        this.flush();
+      }, 3000);
     }, 700);
   }
 
