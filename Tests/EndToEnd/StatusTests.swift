@@ -55,7 +55,9 @@ struct StatusTests {
             }
         }
         func shows(_ text: String) async throws {
-            try await eventually(within: .seconds(20), "\(text) is not on the screen") { String(decoding: try await api(stack).screen(asker.text).body, as: UTF8.self).contains(text) ? true : nil }
+            try await eventually(within: .seconds(20), "\(text) is not on the screen") {
+                String(decoding: try await api(stack).screen(asker.text).body, as: UTF8.self).contains(text) ? true : nil
+            }
         }
         let first = try await asked(about: "make test", "Run it? (y/n)")
         let yes = try await api(stack).approve(asker.text, fingerprint: first, option: nil, reject: nil)
