@@ -250,8 +250,7 @@ public final class BusConnection: @unchecked Sendable {
         return result
     }
 
-    /// How often the connection came back. Counted before anything is sent on the new connection.
-    /// How often the connection was made anew. It counts a moment before `onStateChange` and `onLoss` tell.
+    /// How often the connection came back. Counted before anything is sent on the new connection, and a moment before `onStateChange` and `onLoss` tell.
     public var reconnects: UInt64 { looped?.epoch ?? statistics.reconnects }
 
     /// The largest payload the server takes, in bytes.

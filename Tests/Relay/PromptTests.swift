@@ -156,12 +156,14 @@ struct PromptTests {
     @Test("A question on a last row that came instead of the one that was seen is known by what stands above it")
     func lastRow() throws {
         let reader = DialogReader.detection(folders: [URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Agents").standardized.path])
-        func read(_ command: String, isSeen: Bool = true) -> String? {
-            let screen = "I will run a command.\r\n\r\n\(command)\r\nRun shell command? (Y)es/(N)o/(D)on't ask again [Yes]: "
+        func read(_ command: String, typed: String = "", isSeen: Bool = true) -> String? {
+            let screen = "I will run a command.\r\n\r\n\(command)\r\nRun shell command? (Y)es/(N)o/(D)on't ask again [Yes]: \(typed)"
             return reader.read(Array(screen.utf8), 80, 24, "aider", 7, isSeen)?.fingerprint
         }
         #expect(read("make test") != nil && read("make test") == read("make test"))
         #expect(read("make test") != read("rm -rf build"))
+        // An answer that is not sent yet makes no other question of it.
+        #expect(read("make test", typed: "y") == nil)
         // Words that only look like a question hold up no prompt before the detector believes them.
         #expect(read("make test", isSeen: false) == nil)
     }

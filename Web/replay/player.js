@@ -150,7 +150,8 @@ export class Player {
     }
     const story = this.host.story;
     // A link may name a moment before or behind the recording.
-    if (this.sought != null && this.sought !== this.within(this.sought)) this.sought = this.time = this.within(this.sought);
+    const nearest = this.sought == null ? null : this.within(this.sought);
+    if (nearest !== this.sought) this.sought = this.time = nearest;
     this.liveButton.hidden = story != null && !story.live;
     this.liveButton.setAttribute("aria-pressed", String(this.mode === "live"));
     if (this.mode === "live") this.clock.textContent = story && !story.live ? "the end" : clock(Date.now());

@@ -242,11 +242,11 @@ extension RelayService {
     /// How long a program that reads single keys has for a letter.
     private static let letterLimit = Duration.milliseconds(500)
 
-    static func stands(_ key: [UInt8], behind question: String, _ line: String) -> Bool {
-        guard key.count == 1, (0x61...0x7a).contains(key[0]) else { return false }
-        func trimmed(_ text: some StringProtocol) -> String { String(text.reversed().drop(while: \.isWhitespace).reversed()) }
-        let line = trimmed(line)
-        return line.utf8.last == key[0] && trimmed(line.dropLast()).hasSuffix(trimmed(question))
+    /// Whether a line ends in its question and, behind that, the letter that was typed.
+    private static func stands(_ key: [UInt8], behind question: String, _ line: String) -> Bool {
+        guard key.count == 1, (0x61...0x7a).contains(key[0]), line.utf8.last == key[0], let end = line.dropLast().lastIndex(where: { !$0.isWhitespace })
+        else { return false }
+        return line[...end].hasSuffix(question)
     }
 
     private func cleared(_ pod: LivePod, _ fingerprint: String, within limit: Duration) async -> Bool {

@@ -65,7 +65,8 @@ struct ScreenRoutes {
         let reveals = try request.reveals()
         let pod = try await service.pod(request.pathPod)
         let at = try request.time("at", start: pod.started ?? pod.created)
-        let shown = try await shown(pod, at: at, seq: seq.map(UInt64.init), service.asking(for: request.person))
+        let asking = service.asking(for: request.person)
+        let shown = try await Self.onceItSpeaks(pod) { () async throws(ErrorBody) -> sending Shown in try await self.shown(pod, at: at, seq: seq.map(UInt64.init), asking) }
         var response = try render(shown, pod: pod, format: format, scrollback: scrollback, masked: !reveals)
         Self.set(&response, "Sb-Seq", String(shown.seq))
         Self.set(&response, "Sb-Time", shown.time.description)
@@ -76,23 +77,20 @@ struct ScreenRoutes {
     /// How long a pod that has just started may say nothing that relay or recorder have heard of: whoever starts one asks for its screen at once.
     private static let firstFrame = Duration.seconds(5)
 
-    /// Whether a pod that nobody knows a frame of is asked about again, after a moment.
-    private static func mayYetSpeak(_ pod: Pod, _ error: ErrorBody) async -> Bool {
-        guard error.code == .notFound, pod.lifecycle.isLive, .now() < (pod.started ?? pod.created) + firstFrame else { return false }
-        return (try? await Task.sleep(for: .milliseconds(50))) != nil
-    }
-
-    private func shown(_ pod: Pod, at: Timestamp?, seq: UInt64?, _ service: TerminalService) async throws(ErrorBody) -> sending Shown {
+    /// Asks again about a pod that nobody knows a frame of, while it may yet say its first.
+    private static func onceItSpeaks<Value>(_ pod: Pod, _ ask: () async throws(ErrorBody) -> sending Value) async throws(ErrorBody) -> sending Value {
         while true {
             do throws(ErrorBody) {
-                return try await shownNow(pod, at: at, seq: seq, service)
+                return try await ask()
             } catch {
-                guard await Self.mayYetSpeak(pod, error) else { throw error }
+                guard error.code == .notFound, pod.lifecycle.isLive, .now() < (pod.started ?? pod.created) + firstFrame,
+                    (try? await Task.sleep(for: .milliseconds(50))) != nil
+                else { throw error }
             }
         }
     }
 
-    private func shownNow(_ pod: Pod, at: Timestamp?, seq: UInt64?, _ service: TerminalService) async throws(ErrorBody) -> sending Shown {
+    private func shown(_ pod: Pod, at: Timestamp?, seq: UInt64?, _ service: TerminalService) async throws(ErrorBody) -> sending Shown {
         if at == nil, seq == nil {
             do throws(ErrorBody) {
                 let attached = try await service.relay.screen(Attach(pod: pod.pod, format: .snapshot))
@@ -134,23 +132,14 @@ struct ScreenRoutes {
 
     // MARK: - Timeline and search
 
-    private func timeline(_ wanted: GetTimeline, of pod: Pod, _ service: TerminalService) async throws(ErrorBody) -> Timeline {
-        while true {
-            do throws(ErrorBody) {
-                return try await service.recorder.timeline(wanted)
-            } catch {
-                guard await Self.mayYetSpeak(pod, error) else { throw error }
-            }
-        }
-    }
-
     @Sendable private func timeline(_ request: APIRequest) async throws -> Response {
         let pod = try await service.pod(request.pathPod)
         let start = pod.started ?? pod.created
         let wanted = GetTimeline(
             pod: pod.pod, from: try request.time("from", start: start), to: try request.time("to", start: start),
             buckets: try request.integer("buckets", in: 1...2000))
-        var timeline = try await timeline(wanted, of: pod, service.asking(for: request.person))
+        let asking = service.asking(for: request.person)
+        var timeline = try await Self.onceItSpeaks(pod) { () async throws(ErrorBody) in try await asking.recorder.timeline(wanted) }
         // What the agent was doing is the registry's to say.
         let history = try await service.registry.history(PodRequest(pod: pod.pod, author: request.person.author))
         timeline.entries += history.entries.filter { $0.what == "status" }.map { entry in
